@@ -1,0 +1,1 @@
+"""The example: who of a bank's credit-card customers is about to leave."""

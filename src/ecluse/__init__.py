@@ -1,0 +1,1 @@
+"""Écluse, the delivery engine: Vertex AI pipelines from merge to prod."""
