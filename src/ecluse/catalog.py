@@ -1,0 +1,200 @@
+"""The catalog: which environments and pipelines a repository has, and what each is made of."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
+from ecluse.settings import (
+    Environment,
+    PipelineSettings,
+    ProjectSettings,
+    read_environment,
+    read_pipeline,
+    read_project,
+)
+
+_NOT_SOURCES = ("__pycache__", ".DS_Store")
+
+
+@dataclass(frozen=True)
+class PipelineFolder:
+    """A folder under pipelines/ that holds a pipeline.py.
+
+    Attributes:
+        name: the folder's name, which is the pipeline's.
+        path: where it is.
+        settings: its pipeline.yaml.
+    """
+
+    name: str
+    path: Path
+    settings: PipelineSettings
+
+    @property
+    def settings_file(self) -> str:
+        """The settings file as errors show it."""
+        return f"pipelines/{self.name}/pipeline.yaml"
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What a repository's folders declare. Nothing is imported or compiled here.
+
+    Attributes:
+        root: the repository's root folder.
+    """
+
+    root: Path
+
+    @classmethod
+    def find(cls, start: Path) -> "Catalog":
+        """Return the catalog of the repository that a folder is in.
+
+        Raises:
+            InvalidInput: neither the folder nor a parent has pipelines/ and environments/.
+        """
+        start = start.resolve()
+        for folder in (start, *start.parents):
+            if (folder / "pipelines").is_dir() and (folder / "environments").is_dir():
+                return cls(folder)
+        raise InvalidInput(
+            "this is no écluse repository: no folder here or above has pipelines/ and environments/",
+            where=str(start),
+            fix="change into your clone, or give --repository",
+        )
+
+    @cached_property
+    def project(self) -> ProjectSettings:
+        """[tool.ecluse] of pyproject.toml; all defaults where there is no such file."""
+        file = self.root / "pyproject.toml"
+        return read_project(file) if file.exists() else ProjectSettings()
+
+    @cached_property
+    def environment_names(self) -> tuple[str, ...]:
+        """The environments' names, those that stand on others after them, else by name."""
+        names = sorted(file.stem for file in (self.root / "environments").glob("*.yaml"))
+        return tuple(names)
+
+    @cached_property
+    def pipeline_names(self) -> tuple[str, ...]:
+        """The pipelines' names, sorted: folders that hold a pipeline.py."""
+        folders = (self.root / "pipelines").glob("*/pipeline.py")
+        return tuple(sorted(file.parent.name for file in folders))
+
+    def environment(self, name: str) -> Environment:
+        """Read one environment.
+
+        Raises:
+            UnknownEnvironment: there is none of that name.
+            SettingsError: its file, or its `requires`, is wrong.
+        """
+        if name not in self.environment_names:
+            raise UnknownEnvironment(
+                f"there is no environment `{name}`",
+                where="environments/",
+                fix=_nearest(name, self.environment_names),
+            )
+        shown = f"environments/{name}.yaml"
+        environment = read_environment(self.root / shown, shown)
+        below = environment.requires
+        if below is not None and (below == name or below not in self.environment_names):
+            raise SettingsError(
+                f"`requires`: `{below}` is no other environment",
+                where=shown,
+                fix=_nearest(below, [other for other in self.environment_names if other != name]),
+            )
+        return environment
+
+    def environments(self) -> tuple[Environment, ...]:
+        """Read all environments, each after the one it requires."""
+        found = {name: self.environment(name) for name in self.environment_names}
+        return tuple(found[name] for name in _in_order(found))
+
+    def pipeline(self, name: str) -> PipelineFolder:
+        """Read one pipeline's settings.
+
+        Raises:
+            UnknownPipeline: there is none of that name.
+            SettingsError: its pipeline.yaml is wrong.
+        """
+        if name not in self.pipeline_names:
+            raise UnknownPipeline(
+                f"there is no pipeline `{name}`",
+                where="pipelines/",
+                fix=_nearest(name, self.pipeline_names),
+            )
+        path = self.root / "pipelines" / name
+        shown = f"pipelines/{name}/pipeline.yaml"
+        settings = read_pipeline(path / "pipeline.yaml", shown)
+        for environment in settings.environments:
+            if environment not in self.environment_names:
+                raise SettingsError(
+                    f"`environments.{environment}`: there is no environment `{environment}`",
+                    where=shown,
+                    fix=_nearest(environment, self.environment_names),
+                )
+        return PipelineFolder(name=name, path=path, settings=settings)
+
+    def pipelines(self, names: Iterable[str] = ()) -> tuple[PipelineFolder, ...]:
+        """Read the named pipelines, or all of them.
+
+        Raises:
+            UnknownPipeline: one of the names is no pipeline, or there is none at all.
+            SettingsError: a pipeline.yaml is wrong.
+        """
+        wanted = tuple(names) or self.pipeline_names
+        if not wanted:
+            raise UnknownPipeline(
+                "there is no pipeline yet", where="pipelines/", fix="add pipelines/NAME/pipeline.py"
+            )
+        return tuple(self.pipeline(name) for name in wanted)
+
+    def files_of(self, sources: Iterable[str]) -> Iterator[Path]:
+        """Yield every file behind a list of files and folders, sorted, without caches.
+
+        Raises:
+            SettingsError: one of them is not there.
+        """
+        for source in sorted(sources):
+            path = self.root / source
+            if path.is_file():
+                yield path
+            elif path.is_dir():
+                for file in sorted(path.rglob("*")):
+                    if file.is_file() and not set(_NOT_SOURCES) & set(file.parts):
+                        yield file
+            else:
+                raise SettingsError(
+                    f"`{source}` is listed as a source but is not there",
+                    where="pyproject.toml, [tool.ecluse]",
+                )
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    words = list(words)
+    near = difflib.get_close_matches(word, words, n=1)
+    if near:
+        return f"did you mean `{near[0]}`?"
+    return f"there are: {', '.join(words)}" if words else ""
+
+
+def _in_order(environments: Mapping[str, Environment]) -> Iterator[str]:
+    """Yield names so that each comes after the one it requires; a circle is refused."""
+    done: set[str] = set()
+    for start in environments:
+        chain: list[str] = []
+        name: str | None = start
+        while name is not None and name not in done:
+            if name in chain:
+                raise SettingsError(
+                    f"`requires` goes round in a circle: {' → '.join([*chain, name])}",
+                    where=f"environments/{name}.yaml",
+                )
+            chain.append(name)
+            name = environments[name].requires
+        for each in reversed(chain):
+            done.add(each)
+            yield each
