@@ -1,0 +1,50 @@
+"""The commit that a release is made of, asked of git."""
+
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecluse.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit.
+
+    Attributes:
+        sha: its 40 hex digits.
+        time: when it was committed, RFC 3339.
+        subject: the first line of its message.
+        clean: whether the working tree holds exactly this commit.
+    """
+
+    sha: str
+    time: str
+    subject: str
+    clean: bool
+
+
+def head_commit(root: Path) -> Commit:
+    """Return the commit that is checked out.
+
+    Raises:
+        InvalidInput: the folder is no git repository, or has no commit yet.
+    """
+    try:
+        answer = _git(root, "log", "-1", "--format=%H%n%cI%n%s")
+        changed = _git(root, "status", "--porcelain", "--untracked-files=normal", "--", ".")
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        raise InvalidInput(
+            "a release is made of a commit, and there is none here",
+            where=str(root),
+            fix="git init && git add -A && git commit",
+        ) from None
+    sha, time, subject = answer.split("\n", 2)
+    return Commit(sha=sha, time=time, subject=subject.strip(), clean=not changed.strip())
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+    )
+    return done.stdout

@@ -1,0 +1,219 @@
+"""A release: one commit's compiled pipelines, their settings and the runtime image's digest.
+
+A release is a folder: `release.json`, the manifest, and one `PIPELINE.yaml` for each pipeline. It is
+built once, from a clean commit, and is the same bytes whenever the same commit is built again.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+
+from ecluse.canonical import digest_of, digest_of_value, readable_json
+from ecluse.catalog import Catalog
+from ecluse.commit import Commit
+from ecluse.compiler import CompiledPipeline, compiler_version
+from ecluse.errors import InvalidInput, ReleaseAltered
+from ecluse.settings import PipelineSettings
+
+MANIFEST = "release.json"
+
+Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+@sha256:[0-9a-f]{64}$")]
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReleasedPipeline(_Manifest):
+    """One pipeline of a release.
+
+    Attributes:
+        name: the pipeline folder's name.
+        package: the registry's name for it.
+        digest: sha256 of the compiled bytes, which is also the registry's version.
+        code_digest: the same without the runtime image: tells a change of code from one of image.
+        runtime_image: the image its components run in, by digest; none if it needs none.
+        settings: the delivered part of its pipeline.yaml.
+        settings_digest: sha256 of `settings` as canonical JSON.
+    """
+
+    name: str
+    package: str
+    digest: Digest
+    code_digest: Digest
+    runtime_image: ImageReference | None
+    settings: dict[str, Any]
+    settings_digest: Digest
+
+    @property
+    def file(self) -> str:
+        """The compiled pipeline's file in the release's folder."""
+        return f"{self.name}.yaml"
+
+    @property
+    def subject(self) -> str:
+        """One digest for all that a qualification vouches for: bytes, settings and image."""
+        return digest_of_value(
+            {
+                "pipeline": self.name,
+                "digest": self.digest,
+                "settings": self.settings_digest,
+                "runtime_image": self.runtime_image,
+            }
+        )
+
+    def parsed_settings(self) -> PipelineSettings:
+        """Return the frozen settings as the model that people's files are read into."""
+        return PipelineSettings.model_validate({"description": "", **self.settings})
+
+
+class Release(_Manifest):
+    """The manifest of a release (release.json)."""
+
+    schema_version: Literal[1] = 1
+    commit: str
+    committed_at: str
+    subject: str
+    compiler: str
+    pipelines: dict[str, ReleasedPipeline]
+
+    def content(self) -> bytes:
+        """Return the manifest's bytes."""
+        return readable_json(self.model_dump(mode="json"))
+
+    @property
+    def digest(self) -> str:
+        """The digest of the manifest, and through it of everything in the release."""
+        return digest_of(self.content())
+
+
+def make_release(
+    catalog: Catalog,
+    compiled: Mapping[str, CompiledPipeline],
+    *,
+    commit: Commit,
+    runtime_image: str | None,
+) -> tuple[Release, dict[str, bytes]]:
+    """Put a release together.
+
+    Returns:
+        The manifest, and each compiled pipeline's bytes by file name.
+
+    Raises:
+        InvalidInput: the working tree is not clean, so that no commit would name these bytes.
+        CompilationError: a pipeline needs the runtime image and there is none.
+    """
+    if not commit.clean:
+        raise InvalidInput(
+            "the working tree has changes that no commit holds",
+            where=str(catalog.root),
+            fix="commit them: a release is made of one commit (`ecluse run` runs what is not committed)",
+        )
+    pipelines: dict[str, ReleasedPipeline] = {}
+    files: dict[str, bytes] = {}
+    for name, pipeline in sorted(compiled.items()):
+        content = pipeline.content(runtime_image)
+        settings = catalog.pipeline(name).settings.delivered()
+        released = ReleasedPipeline(
+            name=name,
+            package=pipeline.package,
+            digest=digest_of(content),
+            code_digest=pipeline.code_digest,
+            runtime_image=runtime_image if pipeline.uses_runtime_image else None,
+            settings=settings,
+            settings_digest=digest_of_value(settings),
+        )
+        pipelines[name] = released
+        files[released.file] = content
+    release = Release(
+        commit=commit.sha,
+        committed_at=commit.time,
+        subject=commit.subject,
+        compiler=compiler_version(),
+        pipelines=pipelines,
+    )
+    return release, files
+
+
+def write_release(folder: Path, release: Release, files: Mapping[str, bytes]) -> None:
+    """Write a release's folder, the manifest last: a folder with a manifest is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest = folder / MANIFEST
+    manifest.unlink(missing_ok=True)
+    for stale in folder.glob("*.yaml"):
+        if stale.name not in files:
+            stale.unlink()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    partial = folder / f".{MANIFEST}"
+    partial.write_bytes(release.content())
+    partial.replace(manifest)
+
+
+def read_release(folder: Path) -> tuple[Release, dict[str, bytes]]:
+    """Read a release's folder and verify every byte of it against its manifest.
+
+    Raises:
+        InvalidInput: there is no release there.
+        ReleaseAltered: a file or a setting is not what was built.
+    """
+    manifest = folder / MANIFEST
+    if not manifest.is_file():
+        raise InvalidInput(
+            "there is no release", where=str(manifest), fix="build one with `ecluse build`"
+        )
+    release = parse_release(manifest.read_bytes(), where=str(manifest))
+    files = {}
+    for pipeline in release.pipelines.values():
+        file = folder / pipeline.file
+        if not file.is_file():
+            raise ReleaseAltered("the compiled pipeline is missing", where=str(file), fix=_REBUILD)
+        files[pipeline.file] = file.read_bytes()
+    verify_release(release, files, where=str(folder))
+    return release, files
+
+
+def parse_release(content: bytes, *, where: str) -> Release:
+    """Parse a manifest's bytes.
+
+    Raises:
+        ReleaseAltered: they are no manifest, or not in the form that `ecluse build` writes.
+    """
+    try:
+        release = Release.model_validate(json.loads(content))
+    except (ValueError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise ReleaseAltered(f"no valid release: {reason}", where=where, fix=_REBUILD) from None
+    if release.content() != content:
+        raise ReleaseAltered("was edited after it was built", where=where, fix=_REBUILD)
+    return release
+
+
+def verify_release(release: Release, files: Mapping[str, bytes], *, where: str) -> None:
+    """Check bytes and settings against the digests in the manifest.
+
+    Raises:
+        ReleaseAltered: naming the first thing that differs.
+    """
+    for name, pipeline in release.pipelines.items():
+        content = files.get(pipeline.file, b"")
+        if digest_of(content) != pipeline.digest:
+            raise ReleaseAltered(
+                f"the compiled pipeline `{name}` is {digest_of(content)}, "
+                f"the manifest says {pipeline.digest}",
+                where=f"{where}/{pipeline.file}",
+                fix=_REBUILD,
+            )
+        if digest_of_value(pipeline.settings) != pipeline.settings_digest:
+            raise ReleaseAltered(
+                f"the settings of `{name}` do not hash to their digest in the manifest",
+                where=f"{where}/{MANIFEST}",
+                fix=_REBUILD,
+            )
+
+
+_REBUILD = "build it again from its commit with `ecluse build`; if you changed nothing, find out who did"
