@@ -1,0 +1,88 @@
+"""The state that survives: one SQLite database in the state folder.
+
+Write-ahead logging keeps it whole through a `kill -9`. One connection serves all threads behind
+one lock, so a transaction is also a critical section: what is read inside it cannot change before
+what is written.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS projects (number TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE IF NOT EXISTS resources (
+    name TEXT PRIMARY KEY,      -- the full resource name
+    kind TEXT NOT NULL,         -- the proto's short name
+    parent TEXT NOT NULL,
+    created INTEGER NOT NULL,   -- microseconds since the epoch
+    body BLOB NOT NULL          -- the serialized proto
+) STRICT;
+CREATE INDEX IF NOT EXISTS resources_by_parent ON resources (kind, parent, created, name);
+CREATE TABLE IF NOT EXISTS buckets (
+    name TEXT PRIMARY KEY, project TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS objects (
+    bucket TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (bucket, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+"""
+
+
+class Database:
+    """The source of truth for everything but the bytes of objects, images and keys."""
+
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(_SCHEMA)
+        self._lock = threading.RLock()
+        self._depth = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Do all or nothing, and nothing in between. An inner transaction joins the outer one."""
+        with self._lock:
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
+        """Fetch the rows that a query gives."""
+        with self._lock:
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def row(self, sql: str, *parameters: Any) -> sqlite3.Row | None:
+        """Fetch the first row that a query gives, if any."""
+        with self._lock:
+            row: sqlite3.Row | None = self._connection.execute(sql, parameters).fetchone()
+            return row
+
+    def run(self, sql: str, *parameters: Any) -> int:
+        """Carry out one statement and count the rows that it changed."""
+        with self._lock:
+            return self._connection.execute(sql, parameters).rowcount
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the database and close it."""
+        with self._lock:
+            self._connection.close()

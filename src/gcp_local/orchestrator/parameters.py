@@ -1,0 +1,148 @@
+"""Parameter values and the types they must keep.
+
+Every number travels as a double in `google.protobuf.Value`, so that only a parameter's declared
+type tells 3 from 3.0. Inside lists and structs nothing tells them apart: there a whole number is
+read as an int, which is what Vertex AI hands to a component. Values that a component itself wrote
+never went through a double and stay exactly what they were.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from gcp_local.protos import Message, Value
+
+Json: TypeAlias = Any
+"""A value of JSON: None, bool, int, float, str, list, or a dict with str keys."""
+
+_LARGEST_EXACT = 2.0**53
+
+
+class ParameterType(StrEnum):
+    """The types a parameter can have in a PipelineSpec."""
+
+    NUMBER_DOUBLE = "NUMBER_DOUBLE"
+    NUMBER_INTEGER = "NUMBER_INTEGER"
+    STRING = "STRING"
+    BOOLEAN = "BOOLEAN"
+    LIST = "LIST"
+    STRUCT = "STRUCT"
+    TASK_FINAL_STATUS = "TASK_FINAL_STATUS"
+
+
+class MistypedValueError(ValueError):
+    """A value that is not of its parameter's type."""
+
+
+def of_type(value: Json, kind: ParameterType) -> Json:
+    """Give the value in its declared type; null stays null.
+
+    Raises:
+        MistypedValueError: the value is of another type; the message shows the value.
+
+    """
+    if value is None:
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match kind:
+        case ParameterType.NUMBER_INTEGER if number and float(value).is_integer():
+            return int(value)
+        case ParameterType.NUMBER_DOUBLE if number:
+            return float(value)
+        case ParameterType.STRING if isinstance(value, str):
+            return value
+        case ParameterType.BOOLEAN if isinstance(value, bool):
+            return value
+        case ParameterType.LIST if isinstance(value, list):
+            return value
+        case ParameterType.STRUCT | ParameterType.TASK_FINAL_STATUS if isinstance(value, dict):
+            return value
+    shown = json.dumps(value, ensure_ascii=False)
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    raise MistypedValueError(f"{shown} is not of type {kind}")
+
+
+def parsed(text: str, kind: ParameterType) -> Json:
+    """Read a value that a component wrote into its output parameter's file.
+
+    Raises:
+        MistypedValueError: the text does not spell a value of that type.
+
+    """
+    if kind is ParameterType.STRING:
+        return text
+    try:
+        value = strict_json(text)
+    except ValueError:
+        spelled = text.strip().lower()
+        if kind is not ParameterType.BOOLEAN or spelled not in {"true", "false"}:
+            raise MistypedValueError(f"{text[:80]!r} is not of type {kind}") from None
+        value = spelled == "true"
+    return of_type(value, kind)
+
+
+def strict_json(text: str) -> Json:
+    """Read JSON as the standard has it: no NaN, no Infinity, which Google's Struct cannot hold.
+
+    Raises:
+        ValueError: it is not JSON; the message says where.
+
+    """
+
+    def refuse(constant: str) -> Json:
+        raise ValueError(f"{constant} is not a JSON value, and Vertex AI cannot hold it")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def from_proto(value: Message) -> Json:
+    """Read a `google.protobuf.Value`, whole numbers as ints.
+
+    Raises:
+        MistypedValueError: the value holds a number that JSON does not have.
+
+    """
+    match value.WhichOneof("kind"):
+        case "number_value":
+            number: float = value.number_value
+            if not math.isfinite(number):
+                raise MistypedValueError(f"{number} is not a JSON number")
+            exact = number.is_integer() and abs(number) <= _LARGEST_EXACT
+            return int(number) if exact else number
+        case "string_value":
+            return str(value.string_value)
+        case "bool_value":
+            return bool(value.bool_value)
+        case "struct_value":
+            return {name: from_proto(item) for name, item in value.struct_value.fields.items()}
+        case "list_value":
+            return [from_proto(item) for item in value.list_value.values]
+        case _:
+            return None
+
+
+def to_proto(value: Json) -> Message:
+    """Write a `google.protobuf.Value`."""
+    message = Value()
+    match value:
+        case None:
+            message.null_value = 0
+        case bool():
+            message.bool_value = value
+        case int() | float():
+            message.number_value = value
+        case str():
+            message.string_value = value
+        case list():
+            message.list_value.SetInParent()
+            message.list_value.values.extend(to_proto(item) for item in value)
+        case dict():
+            message.struct_value.SetInParent()
+            for name, item in value.items():
+                message.struct_value.fields[name].CopyFrom(to_proto(item))
+        case _:
+            raise TypeError(f"{type(value).__name__} is not a value of JSON")
+    return message
