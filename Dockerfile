@@ -16,7 +16,8 @@ ENV PYTHONUNBUFFERED=1 \
 FROM base AS runtime
 COPY src/churn/requirements.txt /tmp/requirements.txt
 # The hashes make the registry's bytes the ones that were tested. `--no-deps`: the list is complete.
-RUN pip install --require-hashes --no-deps --only-binary=:all: --compile \
+# Wheels only, so that nothing is built here; kfp-server-api is published as source alone.
+RUN pip install --require-hashes --no-deps --only-binary=:all: --no-binary=kfp-server-api \
         --requirement /tmp/requirements.txt \
     && rm /tmp/requirements.txt \
     && useradd --create-home --uid 10001 runtime
