@@ -1,0 +1,84 @@
+"""Cloud KMS: signs, and gives the public key that a signature is verified with.
+
+The private key never leaves KMS. The algorithm is EC_SIGN_P256_SHA256.
+"""
+
+import hashlib
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import kms_v1
+
+from ecluse.cloud import Addresses
+from ecluse.cloud.failures import translated
+
+
+class Keys:
+    """Key versions by their resource names."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, addresses: Addresses) -> "Keys":
+        """Connect to Cloud KMS."""
+        with translated("Cloud KMS"):
+            return cls(
+                kms_v1.KeyManagementServiceClient(
+                    credentials=addresses.credentials,
+                    transport="rest",
+                    client_options=addresses.client_options("cloudkms"),
+                )
+            )
+
+    def sign(self, key_version: str, content: bytes) -> bytes:
+        """Return the DER-encoded ECDSA signature of some content."""
+        with translated(key_version):
+            answer = self._client.asymmetric_sign(
+                name=key_version, digest={"sha256": hashlib.sha256(content).digest()}
+            )
+        return bytes(answer.signature)
+
+    def public_key(self, key_version: str) -> str:
+        """Return a key version's public key as PEM text."""
+        with translated(key_version):
+            return str(self._client.get_public_key(name=key_version).pem)
+
+    def ensure_key(self, key_version: str) -> None:
+        """Create a key ring and a signing key unless they exist. The embedded cloud's set-up."""
+        key, _, _ = key_version.partition("/cryptoKeyVersions/")
+        ring, _, key_id = key.partition("/cryptoKeys/")
+        location, _, ring_id = ring.partition("/keyRings/")
+        with translated(key_version):
+            try:
+                self._client.create_key_ring(parent=location, key_ring_id=ring_id, key_ring={})
+            except exceptions.AlreadyExists:
+                pass  # noqa: SIM105 two calls, each of which may have been done before
+            try:
+                self._client.create_crypto_key(
+                    parent=ring,
+                    crypto_key_id=key_id,
+                    crypto_key={
+                        "purpose": "ASYMMETRIC_SIGN",
+                        "version_template": {"algorithm": "EC_SIGN_P256_SHA256"},
+                    },
+                )
+            except exceptions.AlreadyExists:
+                pass
+
+
+def verifies(public_key: str, content: bytes, signature: bytes) -> bool:
+    """Whether a signature of some content was made with the private half of a public key."""
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    key = load_pem_public_key(public_key.encode())
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, content, ec.ECDSA(SHA256()))
+    except InvalidSignature:
+        return False
+    return True

@@ -1,0 +1,149 @@
+"""Cloud Storage: small objects read whole, written with preconditions."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import storage
+
+from ecluse.cloud import Addresses
+from ecluse.cloud.failures import translated
+from ecluse.errors import Refused
+
+
+class PreconditionFailed(Exception):
+    """The object's generation is not the expected one."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object's content and the generation it was read at."""
+
+    content: bytes
+    generation: int
+
+
+class Storage:
+    """Objects by their `gs://BUCKET/NAME` addresses."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, addresses: Addresses) -> "Storage":
+        """Connect to the environment's Cloud Storage."""
+        with translated("Cloud Storage"):
+            return cls(
+                storage.Client(
+                    project=addresses.environment.project,
+                    credentials=addresses.credentials,
+                    client_options=addresses.client_options("storage")
+                    if addresses.local is not None
+                    else None,
+                )
+            )
+
+    def read(self, address: str) -> StoredObject | None:
+        """Return an object, or none if there is none."""
+        blob = self._blob(address)
+        try:
+            with translated(address):
+                content = blob.download_as_bytes()
+        except Exception as error:
+            if isinstance(error.__cause__, exceptions.NotFound):
+                return None
+            raise
+        return StoredObject(content=content, generation=int(blob.generation))
+
+    def write(
+        self,
+        address: str,
+        content: bytes,
+        *,
+        if_generation: int | None = None,
+        content_type: str = "application/json",
+    ) -> int:
+        """Write an object and return its new generation.
+
+        Args:
+            address: where.
+            content: the whole content.
+            if_generation: write only if the object's generation is this one; 0: only if there is
+                none.
+            content_type: its media type.
+
+        Raises:
+            PreconditionFailed: the generation is another.
+        """
+        blob = self._blob(address)
+        try:
+            with translated(address):
+                blob.upload_from_string(
+                    content, content_type=content_type, if_generation_match=if_generation
+                )
+        except Exception as error:
+            if isinstance(error.__cause__, exceptions.PreconditionFailed):
+                raise PreconditionFailed(address) from error
+            raise
+        return int(blob.generation)
+
+    def write_once(
+        self, address: str, content: bytes, *, content_type: str = "application/json"
+    ) -> None:
+        """Write an object that never changes; writing the same content again is no error.
+
+        Raises:
+            Refused: it exists with another content.
+        """
+        try:
+            self.write(address, content, if_generation=0, content_type=content_type)
+        except PreconditionFailed:
+            found = self.read(address)
+            if found is None or found.content != content:
+                raise Refused(
+                    "an object that is written once exists with another content", where=address
+                ) from None
+
+    def write_json_once(self, address: str, value: Any) -> Any:
+        """Write a JSON object unless there is one, and return the one that is there now."""
+        content = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode()
+        try:
+            self.write(address, content, if_generation=0)
+        except PreconditionFailed:
+            found = self.read(address)
+            if found is not None:
+                return json.loads(found.content)
+        return value
+
+    def list(self, prefix: str) -> list[str]:
+        """Return the addresses that begin with a prefix, sorted."""
+        bucket, name = _parts(prefix)
+        with translated(prefix):
+            blobs = self._client.list_blobs(bucket, prefix=name)
+            return sorted(f"gs://{bucket}/{blob.name}" for blob in blobs)
+
+    def upload(self, address: str, file: Path, *, content_type: str) -> None:
+        """Upload a file, replacing what is there."""
+        with translated(address):
+            self._blob(address).upload_from_filename(str(file), content_type=content_type)
+
+    def ensure_bucket(self, address: str, location: str) -> None:
+        """Create a bucket unless it exists. The embedded cloud's set-up; Terraform does it in Google's."""
+        bucket, _ = _parts(address)
+        try:
+            with translated(f"gs://{bucket}"):
+                self._client.create_bucket(bucket, location=location)
+        except Exception as error:
+            if not isinstance(error.__cause__, exceptions.Conflict):
+                raise
+
+    def _blob(self, address: str) -> Any:
+        bucket, name = _parts(address)
+        return self._client.bucket(bucket).blob(name)
+
+
+def _parts(address: str) -> tuple[str, str]:
+    bucket, _, name = address.removeprefix("gs://").partition("/")
+    return bucket, name

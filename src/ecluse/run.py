@@ -1,0 +1,136 @@
+"""A run: one pipeline job, as people and gates look at it. Values only; no client."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+State = Literal[
+    "pending",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "skipped",
+    "not triggered",
+]
+FINISHED: frozenset[State] = frozenset(
+    {"succeeded", "failed", "cancelled", "skipped", "not triggered"}
+)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An artifact that a task wrote.
+
+    Attributes:
+        name: the output's name.
+        type: its schema's title, such as `system.Metrics`.
+        uri: where its content is.
+        metadata: what the task said of it.
+    """
+
+    name: str
+    type: str
+    uri: str
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task of a run.
+
+    Attributes:
+        name: its name in the compiled pipeline.
+        state: how far it is.
+        started, ended: when; none if not yet, or never.
+        error: why it failed, in the component's own words.
+        artifacts: what it wrote.
+        group: whether it only holds other tasks: the whole run, a condition, a nested pipeline.
+    """
+
+    name: str
+    state: State
+    started: datetime | None = None
+    ended: datetime | None = None
+    error: str = ""
+    artifacts: tuple[Artifact, ...] = ()
+    group: bool = False
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """How long it took; none if it has not ended or never started."""
+        return self.ended - self.started if self.started and self.ended else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The numbers in its Metrics artifacts."""
+        return {
+            name: float(value)
+            for artifact in self.artifacts
+            if artifact.type == "system.Metrics"
+            for name, value in artifact.metadata.items()
+            if isinstance(value, int | float) and not isinstance(value, bool)
+        }
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline job.
+
+    Attributes:
+        name: its resource name, `projects/…/locations/…/pipelineJobs/ID`.
+        state: how far it is.
+        tasks: its tasks, in the order in which they started.
+        error: why it failed.
+        created, started, ended: when.
+        template: the compiled pipeline's digest, as the service says it took it.
+        parameters: the runtime parameters.
+    """
+
+    name: str
+    state: State
+    tasks: tuple[Task, ...] = ()
+    error: str = ""
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    template: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The last part of the resource name."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in FINISHED
+
+    @property
+    def elapsed(self) -> timedelta | None:
+        """How long it took; none if it has not ended."""
+        return self.ended - self.started if self.started and self.ended else None
+
+    @property
+    def steps(self) -> tuple[Task, ...]:
+        """The tasks that do something themselves."""
+        return tuple(task for task in self.tasks if not task.group)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """All metrics, by `task.name`."""
+        return {
+            f"{task.name}.{name}": value
+            for task in self.tasks
+            for name, value in task.metrics.items()
+        }
+
+    @property
+    def failure(self) -> str:
+        """Why the run failed: the first failed step's own words, else the run's."""
+        for task in self.steps:
+            if task.state == "failed" and task.error:
+                return f"task `{task.name}` failed: {task.error}"
+        return self.error or f"it ended {self.state}"
