@@ -1,0 +1,145 @@
+"""The image store: what `docker build` and `docker push` would have left in a registry.
+
+An image is a tree of files that go first on a task's PYTHONPATH. Its digest is that of its
+canonical content (sorted names, modes and bytes, nothing else), so that the same sources give the
+same digest whenever and wherever they were packed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import stat
+import tarfile
+import uuid
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO
+
+from gcp_local.errors import InvalidArgument, NotFound, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_UNPACKED_BYTES = 512 * 1024 * 1024
+_MAX_FILES = 50_000
+_REPOSITORY = re.compile(
+    r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9:.-]+/[a-z0-9-]+(/[a-z0-9._-]+)+", re.ASCII
+)
+_REFERENCE = re.compile(r"(?P<repository>[^@]+)@sha256:(?P<hex>[0-9a-f]{64})")
+_PUBLIC_PYTHON = re.compile(r"(docker\.io/)?(library/)?python:3(\.\d+){0,2}(-slim)?")
+
+
+class ImageStore:
+    """The source of truth for which images can be run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._content = folder / "content"
+        self._references = folder / "references"
+        self._content.mkdir(parents=True, exist_ok=True)
+        self._references.mkdir(exist_ok=True)
+        self._empty = folder / "empty"
+        self._empty.mkdir(exist_ok=True)
+        for unfinished in self._content.glob("*.part"):
+            shutil.rmtree(unfinished)
+
+    def add(self, repository: str, tar: BinaryIO) -> str:
+        """Unpack a tar under its digest and record it in the repository; idempotent.
+
+        Args:
+            repository: `LOC-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE`.
+            tar: an uncompressed or compressed tar of regular files and folders.
+
+        Returns:
+            The digest, `sha256:…`.
+
+        Raises:
+            InvalidArgument: a bad repository name, not a tar, or an entry that is not harmless.
+            PayloadTooLarge: more than the store takes.
+
+        """
+        if not _REPOSITORY.fullmatch(repository):
+            raise InvalidArgument(f"Invalid image repository: {repository!r}")
+        unpacked = self._content / f"{uuid.uuid4().hex}.part"
+        unpacked.mkdir()
+        try:
+            _unpack(tar, unpacked)
+            digest = _digest(unpacked)
+            target = self._content / digest
+            if not target.exists():
+                unpacked.rename(target)
+        finally:
+            shutil.rmtree(unpacked, ignore_errors=True)
+        self._reference_path(repository, digest).touch()
+        return f"sha256:{digest}"
+
+    def resolve(self, image: str) -> Path:
+        """Find the folder that goes first on PYTHONPATH for a task that runs in this image.
+
+        A public `python:3.x` or `python:3.x-slim` image is the host's Python and has no files.
+
+        Raises:
+            NotFound: the image is not in the store; the message names it.
+
+        """
+        if _PUBLIC_PYTHON.fullmatch(image):
+            return self._empty
+        match = _REFERENCE.fullmatch(image)
+        if match and self._reference_path(match["repository"], match["hex"]).exists():
+            return self._content / match["hex"]
+        raise NotFound(
+            f"Image {image!r} is not in the image store. Images are known by digest"
+            " (…@sha256:…) once they were put there; public python:3.x images run on the host."
+        )
+
+    def _reference_path(self, repository: str, digest: str) -> Path:
+        key = hashlib.sha256(f"{repository}@{digest}".encode()).hexdigest()
+        return self._references / key
+
+
+def _unpack(tar: BinaryIO, target: Path) -> None:
+    size = count = 0
+    try:
+        with tarfile.open(fileobj=tar, mode="r:*") as archive:
+            for member in archive:
+                path = _harmless(member)
+                count, size = count + 1, size + member.size
+                if count > _MAX_FILES or size > MAX_UNPACKED_BYTES:
+                    raise PayloadTooLarge("The image is larger than the store takes.")
+                place = target / path
+                if member.isdir():
+                    place.mkdir(parents=True, exist_ok=True)
+                    continue
+                place.parent.mkdir(parents=True, exist_ok=True)
+                content = archive.extractfile(member)
+                assert content is not None  # regular files only, see _harmless
+                with content, place.open("xb") as file:
+                    shutil.copyfileobj(content, file)
+                place.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise InvalidArgument(f"The image is not a tar that can be unpacked: {error}") from error
+
+
+def _harmless(member: tarfile.TarInfo) -> PurePosixPath:
+    path = PurePosixPath(member.name)
+    if not (member.isreg() or member.isdir()):
+        raise InvalidArgument(f"Image entry {member.name!r} is neither a file nor a folder.")
+    if path.is_absolute() or ".." in path.parts or "\0" in member.name or "\\" in member.name:
+        raise InvalidArgument(f"Image entry {member.name!r} leads out of the image.")
+    return path
+
+
+def _digest(folder: Path) -> str:
+    total = hashlib.sha256()
+    for name, path in sorted(_files(folder)):
+        content = path.read_bytes()
+        mode = "755" if path.stat().st_mode & stat.S_IXUSR else "644"
+        total.update(f"{len(name.encode())} {mode} {len(content)}\n{name}".encode())
+        total.update(content)
+    return total.hexdigest()
+
+
+def _files(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix(), path

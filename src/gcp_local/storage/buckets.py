@@ -1,0 +1,142 @@
+"""Buckets: named once in the whole cloud, each belonging to a project."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from gcp_local import clock
+from gcp_local.errors import AlreadyExists, ConditionNotMet, NotFound, NotModified
+from gcp_local.storage.names import check_bucket_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcp_local.database import Database
+    from gcp_local.storage.objects import Preconditions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """A bucket, as far as this stand-in keeps one."""
+
+    name: str
+    project: str
+    created: int
+    updated: int
+    metageneration: int = 1
+    location: str = "US"
+    storage_class: str = "STANDARD"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    uniform_access: bool = False
+    public_access_prevention: str = "inherited"
+
+
+class BucketStore:
+    """The source of truth for which buckets there are."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self,
+        name: str,
+        project: str,
+        *,
+        location: str = "US",
+        storage_class: str = "STANDARD",
+        **said: Any,
+    ) -> Bucket:
+        """Make a bucket.
+
+        Raises:
+            AlreadyExists: the name is taken; names are shared by all projects.
+            InvalidArgument: no bucket may have this name.
+
+        """
+        check_bucket_name(name)
+        now = clock.micros(clock.now())
+        bucket = Bucket(
+            name=name,
+            project=project,
+            created=now,
+            updated=now,
+            location=location.upper(),
+            storage_class=storage_class,
+            **said,
+        )
+        with self._database.transaction():
+            owner = self.find(name)
+            if owner is not None:
+                mine = owner.project == project
+                raise AlreadyExists(
+                    "Your previous request to create the named bucket succeeded and you already"
+                    " own it."
+                    if mine
+                    else "The requested bucket name is not available. The bucket namespace is"
+                    " shared by all users of the system. Please select a different name and try"
+                    " again."
+                )
+            self._put(bucket)
+        return bucket
+
+    def find(self, name: str) -> Bucket | None:
+        """Describe the bucket, if there is one."""
+        row = self._database.row("SELECT body FROM buckets WHERE name = ?", name)
+        return Bucket(**json.loads(row["body"])) if row else None
+
+    def get(self, name: str) -> Bucket:
+        """Describe the bucket; NotFound if there is none."""
+        bucket = self.find(name)
+        if bucket is None:
+            raise NotFound("The specified bucket does not exist.")
+        return bucket
+
+    def list(self, project: str, prefix: str = "") -> list[Bucket]:
+        """List a project's buckets by name."""
+        rows = self._database.rows(
+            "SELECT body FROM buckets WHERE project = ? ORDER BY name", project
+        )
+        buckets = [Bucket(**json.loads(row["body"])) for row in rows]
+        return [bucket for bucket in buckets if bucket.name.startswith(prefix)]
+
+    def patch(self, name: str, changes: Mapping[str, Any], preconditions: Preconditions) -> Bucket:
+        """Change a bucket's fields (by their names here)."""
+        with self._database.transaction():
+            bucket = self.get(name)
+            check_metageneration(bucket, preconditions)
+            changed = replace(
+                bucket,
+                metageneration=bucket.metageneration + 1,
+                updated=clock.micros(clock.now()),
+                **changes,
+            )
+            self._put(changed)
+        return changed
+
+    def delete(self, name: str, preconditions: Preconditions) -> None:
+        """Delete an empty bucket; AlreadyExists (409, as Cloud Storage says) if it is not empty."""
+        with self._database.transaction():
+            check_metageneration(self.get(name), preconditions)
+            if self._database.row("SELECT 1 FROM objects WHERE bucket = ?", name):
+                raise AlreadyExists("The bucket you tried to delete is not empty.")
+            self._database.run("DELETE FROM buckets WHERE name = ?", name)
+
+    def _put(self, bucket: Bucket) -> None:
+        self._database.run(
+            "INSERT OR REPLACE INTO buckets (name, project, body) VALUES (?, ?, ?)",
+            bucket.name,
+            bucket.project,
+            json.dumps(asdict(bucket)),
+        )
+
+
+def check_metageneration(
+    bucket: Bucket, preconditions: Preconditions, *, reading: bool = False
+) -> None:
+    """Hold a bucket against the only two preconditions that buckets know."""
+    if preconditions.if_metageneration_match not in (None, bucket.metageneration):
+        raise ConditionNotMet
+    if preconditions.if_metageneration_not_match == bucket.metageneration:
+        raise NotModified("The bucket has not changed.") if reading else ConditionNotMet()
