@@ -20,7 +20,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS projects (number TEXT PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE IF NOT EXISTS resources (
     name TEXT PRIMARY KEY,      -- the full resource name
-    kind TEXT NOT NULL,         -- the proto's short name
+    kind TEXT NOT NULL,         -- the proto's full name
     parent TEXT NOT NULL,
     created INTEGER NOT NULL,   -- microseconds since the epoch
     body BLOB NOT NULL          -- the serialized proto

@@ -1,0 +1,244 @@
+"""List filters: the subset of https://google.aip.dev/160 that the services document.
+
+Comparisons `=`, `!=`, `<`, `<=`, `>`, `>=` and the has-operator `:`, joined by AND, OR, NOT (or `-`)
+and parentheses; OR binds closer than AND, as AIP-160 has it. Anything else is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import operator
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from gcp_local.errors import InvalidArgument
+from gcp_local.protos import Message
+
+Predicate = Callable[[Message], bool]
+# Which fields of a collection can be filtered or sorted by: the filter's name to the proto's path.
+Fields = Mapping[str, str]
+
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+    |(?P<operator><=|>=|!=|=|<|>|:)
+    |(?P<paren>[()])
+    |(?P<dot>\.(?=["']))
+    |(?P<word>[^\s()=<>!:"']+|\*))""",
+    re.VERBOSE,
+)
+_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_TIMESTAMP = "google.protobuf.Timestamp"
+_ENUM, _MESSAGE, _STRING, _BOOL = 14, 11, 9, 8
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+
+
+def compile_filter(text: str, kind: type[Message], fields: Fields) -> Predicate:
+    """Turn a filter into a predicate on messages of that kind.
+
+    Raises:
+        InvalidArgument: not a filter of the subset, or on a field that cannot be filtered by.
+
+    """
+    if not text.strip():
+        return lambda _: True
+    parser = _Parser(text, kind, fields)
+    return parser.parse()
+
+
+def value_at(message: Message, path: str) -> Any:
+    """Read a dotted path; a timestamp as a datetime (None if unset), an enum by its name."""
+    *parents, last = path.split(".")
+    for name in parents:
+        message = getattr(message, name)
+    field = message.DESCRIPTOR.fields_by_name[last]
+    value = getattr(message, last)
+    if field.type == _ENUM:
+        return field.enum_type.values_by_number[value].name
+    if field.type == _MESSAGE and field.message_type.full_name == _TIMESTAMP:
+        return value.ToDatetime(tzinfo=UTC) if message.HasField(last) else None
+    return value
+
+
+class _Parser:
+    def __init__(self, text: str, kind: type[Message], fields: Fields) -> None:
+        self._text, self._kind, self._fields = text, kind, fields
+        self._tokens = self._split(text)
+        self._at = 0
+
+    def parse(self) -> Predicate:
+        predicate = self._all()
+        if self._at < len(self._tokens):
+            self._fail(f"unexpected {self._tokens[self._at].text!r}")
+        return predicate
+
+    def _split(self, text: str) -> list[_Token]:
+        tokens, position = [], 0
+        text = text.rstrip()
+        while position < len(text):
+            match = _TOKEN.match(text, position)
+            if match is None or match.lastgroup is None:
+                self._fail(f"cannot read {text[position:]!r}")
+            else:
+                tokens.append(_Token(match.lastgroup, match[match.lastgroup]))
+                position = match.end()
+        return tokens
+
+    def _fail(self, why: str) -> None:
+        message = f"Invalid list filter {self._text!r}: {why}."
+        raise InvalidArgument.of_field("filter", message)
+
+    def _peek(self) -> _Token:
+        return self._tokens[self._at] if self._at < len(self._tokens) else _Token("end", "")
+
+    def _next(self) -> _Token:
+        token = self._peek()
+        if token.kind == "end":
+            self._fail("it ends too early")
+        self._at += 1
+        return token
+
+    def _accept(self, word: str) -> bool:
+        token = self._peek()
+        if token.kind in ("word", "paren") and token.text == word:
+            self._at += 1
+            return True
+        return False
+
+    def _all(self) -> Predicate:
+        parts = [self._any()]
+        while self._accept("AND"):
+            parts.append(self._any())
+        return lambda message: all(part(message) for part in parts)
+
+    def _any(self) -> Predicate:
+        parts = [self._not()]
+        while self._accept("OR"):
+            parts.append(self._not())
+        return lambda message: any(part(message) for part in parts)
+
+    def _not(self) -> Predicate:
+        token = self._peek()
+        minus = token.kind == "word" and token.text.startswith("-")
+        if minus:
+            self._tokens[self._at] = _Token("word", token.text[1:])
+        if minus or self._accept("NOT"):
+            inner = self._term()
+            return lambda message: not inner(message)
+        return self._term()
+
+    def _term(self) -> Predicate:
+        if self._accept("("):
+            inner = self._all()
+            if not self._accept(")"):
+                self._fail("a parenthesis is not closed")
+            return inner
+        return self._comparison()
+
+    def _comparison(self) -> Predicate:
+        subject = self._next()
+        if subject.kind != "word":
+            self._fail(f"a field was expected instead of {subject.text!r}")
+        name, key = self._field(subject.text)
+        if self._peek().kind == "dot":
+            self._next()
+            key = _unquote(self._next().text)
+        sign = self._next()
+        if sign.kind != "operator":
+            self._fail(f"an operator was expected after {name!r}")
+        token = self._next()
+        if token.kind not in ("word", "string"):
+            self._fail(f"a value was expected after {name!r}")
+        path = self._fields[name]
+        bare = token.kind == "word"
+        return self._compare(
+            path, key, sign.text, token.text if bare else _unquote(token.text), bare
+        )
+
+    def _field(self, text: str) -> tuple[str, str | None]:
+        """Split what stands before an operator into a filterable field and a map's key."""
+        if text in self._fields:
+            return text, None
+        for name in self._fields:
+            if text.startswith(f"{name}."):
+                return name, text[len(name) + 1 :]
+        known = ", ".join(sorted(self._fields))
+        self._fail(f"one can filter by {known}, not by {text!r}")
+        raise AssertionError
+
+    def _compare(self, path: str, key: str | None, sign: str, value: str, bare: bool) -> Predicate:
+        field = _descriptor_at(self._kind, path)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            return self._compare_entry(path, key, sign, value)
+        if key is not None:
+            self._fail(f"{path!r} has no parts")
+        if field.type == _ENUM:
+            if value not in field.enum_type.values_by_name or sign not in ("=", "!="):
+                self._fail(f"{path!r} is compared by = or != with the name of a state")
+            return lambda message: _ORDER[sign](value_at(message, path), value)
+        if field.type == _MESSAGE:
+            return self._compare_time(path, sign, value)
+        if field.type == _BOOL:
+            if value not in ("true", "false") or sign not in ("=", "!="):
+                self._fail(f"{path!r} is compared by = or != with true or false")
+            return lambda message: _ORDER[sign](value_at(message, path), value == "true")
+        if sign == ":":
+            return lambda message: fnmatch.fnmatchcase(value_at(message, path), value)
+        if sign not in ("=", "!=") or (bare and "*" in value):
+            self._fail(f"{path!r} is compared by =, != or, with wildcards, by :")
+        return lambda message: _ORDER[sign](str(value_at(message, path)), value)
+
+    def _compare_entry(self, path: str, key: str | None, sign: str, value: str) -> Predicate:
+        if sign == ":" and (key is None or value == "*"):
+            wanted = value if key is None else key
+            return lambda message: wanted in value_at(message, path)
+        if key is None or sign not in ("=", "!=", ":"):
+            self._fail(f"{path!r} is compared as {path}.KEY=VALUE, {path}:KEY or {path}.KEY:*")
+        if sign == "!=":
+            return lambda message: value_at(message, path).get(key) != value
+        return lambda message: value_at(message, path).get(key) == value
+
+    def _compare_time(self, path: str, sign: str, value: str) -> Predicate:
+        if sign == ":":
+            self._fail(f"{path!r} is compared by =, !=, <, <=, > or >=")
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self._fail(f"{value!r} is not an RFC 3339 time")
+            raise
+        if moment.tzinfo is None:
+            self._fail(f"{value!r} has no time zone")
+
+        def holds(message: Message) -> bool:
+            found = value_at(message, path)
+            return found is not None and _ORDER[sign](found, moment)
+
+        return holds
+
+
+def _descriptor_at(kind: type[Message], path: str) -> Any:
+    descriptor = kind.DESCRIPTOR
+    *parents, last = path.split(".")
+    for name in parents:
+        descriptor = descriptor.fields_by_name[name].message_type
+    return descriptor.fields_by_name[last]
+
+
+def _unquote(text: str) -> str:
+    if text[:1] in ("'", '"'):
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text

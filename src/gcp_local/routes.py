@@ -1,0 +1,185 @@
+"""Which HTTP request is which RPC: read from the REST transports of Google's own clients.
+
+Every method of a service is thereby known and typed, whether it is implemented here or not.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from gcp_local.errors import InvalidArgument
+from gcp_local.protos import Empty, Message, raw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+# The packages whose services are known.
+APIS = (
+    "google.cloud.aiplatform_v1",
+    "google.cloud.artifactregistry_v1",
+    "google.cloud.devtools.cloudbuild_v1",
+    "google.cloud.kms_v1",
+)
+# Methods that every service's transport carries along, and whose they really are.
+_MIXINS = {
+    "CancelOperation": "google.longrunning.Operations",
+    "DeleteOperation": "google.longrunning.Operations",
+    "GetOperation": "google.longrunning.Operations",
+    "ListOperations": "google.longrunning.Operations",
+    "WaitOperation": "google.longrunning.Operations",
+    "GetLocation": "google.cloud.location.Locations",
+    "ListLocations": "google.cloud.location.Locations",
+    "GetIamPolicy": "google.iam.v1.IAMPolicy",
+    "SetIamPolicy": "google.iam.v1.IAMPolicy",
+    "TestIamPermissions": "google.iam.v1.IAMPolicy",
+}
+_VARIABLE = re.compile(r"\{(?P<name>[^=}]+)(?:=(?P<pattern>[^}]*))?\}")
+
+
+@dataclass(frozen=True)
+class Method:
+    """One RPC: `google.cloud.aiplatform.v1.PipelineService` `.` `CreatePipelineJob`."""
+
+    service: str
+    name: str
+    request: type[Message]
+    response: type[Message]
+
+    @property
+    def full_name(self) -> str:
+        """The name by which Google's documentation knows the method."""
+        return f"{self.service}.{self.name}"
+
+    @property
+    def attribute(self) -> str:
+        """The name of the Python method that implements it."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", self.name).lower()
+
+
+@dataclass(frozen=True)
+class Route:
+    """One HTTP binding of a method.
+
+    `body` is the request's field that the HTTP body holds, "*" for the request itself, or None.
+    """
+
+    method: Method
+    verb: str
+    template: str
+    body: str | None
+
+    @cached_property
+    def _pattern(self) -> tuple[re.Pattern[str], list[str]]:
+        names, text, last = [], "", 0
+        for match in _VARIABLE.finditer(self.template):
+            names.append(match["name"])
+            text += re.escape(self.template[last : match.start()])
+            parts = re.split(r"(\*\*|\*)", match["pattern"] or "*")
+            wild = {"*": "[^/]+", "**": ".+"}
+            text += "(" + "".join(wild.get(part, re.escape(part)) for part in parts) + ")"
+            last = match.end()
+        return re.compile(text + re.escape(self.template[last:])), names
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """Give the path's variables if a still encoded path fits, else None."""
+        pattern, names = self._pattern
+        found = pattern.fullmatch(path)
+        if found is None:
+            return None
+        return dict(zip(names, map(_decode, found.groups()), strict=True))
+
+
+class RouteTable:
+    """The source of truth for which methods there are and how they are called."""
+
+    def __init__(self, routes: Iterator[Route]) -> None:
+        self._by_shape: dict[tuple[str, int], list[Route]] = {}
+        self._open: list[Route] = []
+        self.methods: dict[str, Method] = {}
+        for route in routes:
+            self.methods[route.method.full_name] = route.method
+            if "**" in route.template:
+                self._open.append(route)
+            else:
+                shape = (route.verb, _plain(route.template).count("/"))
+                self._by_shape.setdefault(shape, []).append(route)
+        for shaped in (*self._by_shape.values(), self._open):
+            # A custom verb (":cancel") is more particular than a name that may hold a colon.
+            shaped.sort(key=lambda route: ":" not in _plain(route.template))
+
+    @classmethod
+    def load(cls) -> RouteTable:
+        """Read the table from the installed clients."""
+        return cls(route for api in APIS for route in _routes_of(api))
+
+    def find(self, verb: str, path: str) -> tuple[Route, dict[str, str]] | None:
+        """Find the route of a request and its path's variables."""
+        for route in (*self._by_shape.get((verb, path.count("/")), ()), *self._open):
+            if route.verb == verb and (variables := route.match(path)) is not None:
+                return route, variables
+        return None
+
+
+def _plain(template: str) -> str:
+    return _VARIABLE.sub(lambda match: match["pattern"] or "*", template)
+
+
+def _decode(value: str) -> str:
+    parts = [unquote(part) for part in value.split("/")]
+    if any("/" in part or part in ("", ".", "..") for part in parts):
+        raise InvalidArgument(f"Invalid resource name in the request's path: {value!r}.")
+    return "/".join(parts)
+
+
+def _routes_of(api: str) -> Iterator[Route]:
+    services = importlib.import_module(f"{api}.services")
+    mixed_in: set[str] = set()
+    for module in pkgutil.iter_modules(services.__path__):
+        transport = _transport(f"{services.__name__}.{module.name}.transports.rest")
+        if transport is None:
+            continue
+        service = transport.__name__.removesuffix("RestTransport")
+        for attribute, stub in vars(transport).items():
+            name = attribute.removeprefix("_")
+            if not (inspect.isclass(stub) and hasattr(stub, "_get_http_options")):
+                continue
+            if name not in _MIXINS:
+                yield from _routes_of_stub(f"{_package(api)}.{service}", name, stub)
+            elif name not in mixed_in:
+                mixed_in.add(name)
+                yield from _routes_of_stub(_MIXINS[name], name, stub)
+
+
+def _transport(module: str) -> Any:
+    try:
+        found = vars(importlib.import_module(module))
+    except ModuleNotFoundError:
+        return None  # a service that has no REST transport
+    public = (name for name in found if name.endswith("RestTransport") and name[0] != "_")
+    return found[next(public)]
+
+
+def _package(api: str) -> str:
+    base, _, version = api.rpartition("_")
+    return f"{base}.{version}"
+
+
+def _routes_of_stub(service: str, name: str, stub: Any) -> Iterator[Route]:
+    signature = inspect.signature(stub.__call__)
+    answer = signature.return_annotation
+    method = Method(
+        service,
+        name,
+        raw(signature.parameters["request"].annotation),
+        Empty if answer in (None, inspect.Signature.empty) else raw(answer),
+    )
+    options: list[Mapping[str, str]] = stub._get_http_options()
+    for option in options:
+        yield Route(method, option["method"].upper(), option["uri"], option.get("body"))

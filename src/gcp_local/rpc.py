@@ -1,0 +1,176 @@
+"""From an HTTP request to a method's answer: parse strictly, call, write as Google writes."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
+from gcp_local.protos import Message, from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gcp_local.routes import Route, RouteTable
+
+# https://cloud.google.com/apis/docs/system-parameters: they never belong to the request message.
+_SYSTEM = {
+    "$alt", "alt", "$.xgafv", "access_token", "callback", "fields", "$fields", "key", "oauth_token",
+    "prettyPrint", "$prettyPrint", "quotaUser", "uploadType", "upload_protocol", "$userProject",
+}  # fmt: skip
+_BOOL, _MESSAGE = 8, 11
+
+
+@dataclass(frozen=True)
+class Call:
+    """An HTTP request to an RPC, path still percent-encoded, query already decoded."""
+
+    verb: str
+    path: str
+    query: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class Dispatcher:
+    """The one point through which every RPC goes.
+
+    A service is an object whose methods are the RPCs in snake case, each taking the request message
+    and giving the response message; what it lacks is answered with 501.
+    """
+
+    def __init__(self, routes: RouteTable, services: Mapping[str, object]) -> None:
+        self.routes = routes
+        self._services = services
+
+    def implements(self, full_name: str) -> bool:
+        """Tell whether a method, given by its full name, is implemented."""
+        method = self.routes.methods[full_name]
+        return hasattr(self._services.get(method.service), method.attribute)
+
+    def call(self, call: Call) -> dict[str, Any]:
+        """Answer a request with the JSON of its response.
+
+        Raises:
+            ApiError: whatever the method, or the reading of its request, refused.
+
+        """
+        found = self.routes.find(call.verb, call.path)
+        if found is None:
+            raise NotFound(f"No method of a known service has the URL {call.verb} {call.path}.")
+        route, variables = found
+        method = route.method
+        handler = getattr(self._services.get(method.service), method.attribute, None)
+        if handler is None:
+            raise Unimplemented(f"{method.full_name} is not implemented by the embedded cloud.")
+        request = _read(route, variables, call)
+        response: Message = handler(request)
+        numeric = any("enum-encoding=int" in value for name, value in call.query if "alt" in name)
+        return to_json(response, numeric_enums=numeric)
+
+
+def parse_json(body: bytes) -> Any:
+    """Parse JSON as Google's front ends do: UTF-8, no NaN, no name given twice.
+
+    Raises:
+        InvalidArgument: anything else.
+
+    """
+    try:
+        return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as error:
+        message = f"Invalid JSON payload received. {error or 'It is nested too deeply.'}"
+        raise InvalidArgument(message) from None
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"Unexpected token: {text}")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Name {twice!r} is given twice.")
+    return found
+
+
+def _read(route: Route, variables: Mapping[str, str], call: Call) -> Message:
+    kind = route.method.request
+    request = kind()
+    body = parse_json(call.body) if call.body.strip() else {}
+    if route.body == "*":
+        request = from_json(body, kind)
+    elif route.body:
+        field = kind.DESCRIPTOR.fields_by_name[route.body]
+        if field.message_type is None:
+            request = from_json({route.body: body}, kind)
+        else:
+            part = getattr(request, route.body)
+            part.CopyFrom(from_json(body, type(part), at=route.body))
+            part.SetInParent()
+    elif body:
+        raise InvalidArgument("This method takes no request body.")
+    query = [(name, value) for name, value in call.query if name not in _SYSTEM]
+    if query and route.body == "*":
+        raise _cannot_bind(query[0][0])
+    if query:
+        request.MergeFrom(from_json(_query_as_json(query, kind), kind))
+    for path, value in variables.items():
+        _assign(request, path, value)
+    return request
+
+
+def _assign(request: Message, path: str, value: str) -> None:
+    *parents, last = path.split(".")
+    for name in parents:
+        request = getattr(request, name)
+    setattr(request, last, value)
+
+
+def _query_as_json(query: Sequence[tuple[str, str]], kind: type[Message]) -> dict[str, Any]:
+    """Shape query parameters like a JSON body: dotted names nest, repeated ones are lists."""
+    shaped: dict[str, Any] = {}
+    for name, value in query:
+        here, descriptor = shaped, kind.DESCRIPTOR
+        *parents, last = name.split(".")
+        for parent in parents:
+            field = _field(descriptor, parent, name)
+            if field.message_type is None or field.is_repeated:
+                raise _cannot_bind(name)
+            descriptor = field.message_type
+            here = here.setdefault(field.name, {})
+        field = _field(descriptor, last, name)
+        typed: str | bool = value
+        if field.type == _BOOL and value.lower() in ("true", "false"):
+            typed = value.lower() == "true"
+        if field.is_repeated:
+            here.setdefault(field.name, []).append(typed)
+        elif field.name in here:
+            raise InvalidArgument(f"Query parameter {name!r} is given twice.")
+        elif field.type == _MESSAGE and field.message_type.full_name.endswith(".FieldMask"):
+            here[field.name] = _camel(value)
+        else:
+            here[field.name] = typed
+    return shaped
+
+
+def _camel(mask: str) -> str:
+    """Write a field mask as JSON wants it: clients send it in either case."""
+    return re.sub(r"_([a-z0-9])", lambda match: match[1].upper(), mask)
+
+
+def _field(descriptor: Any, name: str, whole: str) -> Any:
+    for field in descriptor.fields:
+        if name in (field.name, field.json_name):
+            return field
+    raise _cannot_bind(whole)
+
+
+def _cannot_bind(name: str) -> InvalidArgument:
+    message = f'Invalid JSON payload received. Unknown name "{name}": Cannot bind query parameter.'
+    return InvalidArgument.of_field(
+        name, f"{message} Field '{name}' could not be found in request message."
+    )
