@@ -15,6 +15,7 @@ from ecluse.settings import (
     read_pipeline,
     read_project,
 )
+from ecluse.yaml_source import read_yaml
 
 _NOT_SOURCES = ("__pycache__", ".DS_Store")
 
@@ -37,6 +38,10 @@ class PipelineFolder:
     def settings_file(self) -> str:
         """The settings file as errors show it."""
         return f"pipelines/{self.name}/pipeline.yaml"
+
+    def where(self, *field: str | int) -> str:
+        """Return `file:line` of a field of the settings file, for an error about its value."""
+        return read_yaml(self.path / "pipeline.yaml", self.settings_file).where(field)
 
 
 @dataclass(frozen=True)

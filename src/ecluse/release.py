@@ -37,6 +37,7 @@ class ReleasedPipeline(_Manifest):
         digest: sha256 of the compiled bytes, which is also the registry's version.
         code_digest: the same without the runtime image: tells a change of code from one of image.
         runtime_image: the image its components run in, by digest; none if it needs none.
+        parameters: the names of its runtime parameters.
         settings: the delivered part of its pipeline.yaml.
         settings_digest: sha256 of `settings` as canonical JSON.
     """
@@ -46,6 +47,7 @@ class ReleasedPipeline(_Manifest):
     digest: Digest
     code_digest: Digest
     runtime_image: ImageReference | None
+    parameters: tuple[str, ...]
     settings: dict[str, Any]
     settings_digest: Digest
 
@@ -124,6 +126,7 @@ def make_release(
             digest=digest_of(content),
             code_digest=pipeline.code_digest,
             runtime_image=runtime_image if pipeline.uses_runtime_image else None,
+            parameters=tuple(sorted(pipeline.parameters)),
             settings=settings,
             settings_digest=digest_of_value(settings),
         )

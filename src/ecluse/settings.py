@@ -7,7 +7,7 @@ the field and the nearest right name.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -182,9 +182,18 @@ class PipelineSettings(_Settings):
         return overrides.schedule if overrides and overrides.schedule else self.schedule
 
     def parameters_in(
-        self, environment: Environment, *, runtime_image: str, commit: str
+        self,
+        environment: Environment,
+        declared: Collection[str],
+        *,
+        runtime_image: str,
+        commit: str,
     ) -> dict[str, Parameter]:
-        """Return the runtime parameters of a run in an environment, placeholders filled in."""
+        """Return the runtime parameters of a run in an environment, placeholders filled in.
+
+        The pipeline's own for this environment come before its common ones, and those before the
+        environment's, which hold for every pipeline that declares a parameter of the name.
+        """
         overrides = self.environments.get(environment.name, Overrides())
         values = {
             "environment": environment.name,
@@ -195,7 +204,8 @@ class PipelineSettings(_Settings):
             "runtime_image": runtime_image,
             "commit": commit,
         }
-        merged = {**self.parameters, **overrides.parameters}
+        general = {name: v for name, v in environment.parameters.items() if name in declared}
+        merged = {**general, **self.parameters, **overrides.parameters}
         return {name: _filled(value, values) for name, value in merged.items()}
 
 
@@ -275,10 +285,9 @@ def _read(
             where=source.where(path),
             fix=_suggestion(model, first),
         ) from None
-    for path, value in _texts((), source.content.get("parameters", {})):
-        _refuse_unknown_placeholder(value, source.where(("parameters", *path)))
-    for path, value in _texts((), source.content.get("environments") or {}):
-        _refuse_unknown_placeholder(value, source.where(("environments", *path)))
+    for part in ("parameters", "environments"):
+        for path, value in _texts((part,), source.content.get(part)):
+            _refuse_unknown_placeholder(value, source.where(path))
     return settings
 
 

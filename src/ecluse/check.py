@@ -1,0 +1,133 @@
+"""What can be known to be wrong before anything runs: settings against compiled pipelines."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+
+from ecluse.catalog import Catalog, PipelineFolder
+from ecluse.compiler import CompiledPipeline
+from ecluse.errors import SettingsError
+from ecluse.settings import Environment, Parameter
+
+_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "STRING": (str,),
+    "NUMBER_INTEGER": (int,),
+    "NUMBER_DOUBLE": (int, float),
+    "BOOLEAN": (bool,),
+    "LIST": (list,),
+    "STRUCT": (dict,),
+}
+_WORDS = {
+    "STRING": "a text",
+    "NUMBER_INTEGER": "a whole number",
+    "NUMBER_DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+    "LIST": "a list",
+    "STRUCT": "a mapping",
+}
+
+
+def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -> None:
+    """Hold every pipeline's settings against its compiled form, for every environment.
+
+    Raises:
+        SettingsError: naming file, line and field of the first thing that cannot work.
+    """
+    environments = catalog.environments()
+    _refuse_other_images(environments)
+    for name, pipeline in compiled.items():
+        folder = catalog.pipeline(name)
+        for environment in environments:
+            _check_parameters(folder, pipeline, environment)
+        _check_gates(folder, pipeline)
+        _check_sample_data(folder, pipeline)
+
+
+def _refuse_other_images(environments: Iterable[Environment]) -> None:
+    """The same digest runs in both, so an environment takes images from where those below do."""
+    by_name = {environment.name: environment for environment in environments}
+    for environment in by_name.values():
+        below = by_name.get(environment.requires or "")
+        if below is not None and below.images != environment.images:
+            raise SettingsError(
+                f"`images` is not that of `{below.name}`, whose image runs here too",
+                where=f"environments/{environment.name}.yaml",
+                fix=f"write `images: {below.images}`",
+            )
+
+
+def _check_parameters(
+    folder: PipelineFolder, pipeline: CompiledPipeline, environment: Environment
+) -> None:
+    declared = pipeline.parameters
+    settings = folder.settings
+    overrides = settings.environments.get(environment.name)
+    written = [(("parameters",), settings.parameters)]
+    if overrides is not None:
+        written.append((("environments", environment.name, "parameters"), overrides.parameters))
+    for path, parameters in written:
+        for name, value in parameters.items():
+            where = folder.where(*path, name)
+            if name == "run_key":
+                raise SettingsError("`run_key` is set by ecluse, afresh for each run", where=where)
+            if name not in declared:
+                near = difflib.get_close_matches(name, declared, n=1)
+                known = ", ".join(sorted(declared))
+                raise SettingsError(
+                    f"the pipeline has no parameter `{name}`",
+                    where=where,
+                    fix=f"did you mean `{near[0]}`?" if near else f"it has: {known}",
+                )
+            _check_type(name, value, str(declared[name]["parameterType"]), where)
+    given = settings.parameters_in(environment, declared, runtime_image="", commit="")
+    for name, definition in declared.items():
+        optional = definition.get("isOptional") or "defaultValue" in definition
+        if name != "run_key" and name not in given and not optional:
+            raise SettingsError(
+                f"the parameter `{name}` has no value in {environment.name} and no default",
+                where=folder.where("parameters"),
+                fix=f"add `{name}: …` under `parameters`",
+            )
+    for name, value in environment.parameters.items():
+        if name in declared:
+            kind = str(declared[name]["parameterType"])
+            _check_type(name, value, kind, f"environments/{environment.name}.yaml")
+
+
+def _check_type(name: str, value: Parameter, kind: str, where: str) -> None:
+    types = _PYTHON_TYPES.get(kind)
+    if types is None or value is None:
+        return
+    is_stray_bool = isinstance(value, bool) and bool not in types
+    if not isinstance(value, types) or is_stray_bool:
+        raise SettingsError(
+            f"`{name}` must be {_WORDS[kind]}, found `{value}`",
+            where=where,
+        )
+
+
+def _check_gates(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:
+    tasks = pipeline.task_names
+    for index, gate in enumerate(folder.settings.gates):
+        task = gate.metric.split(".", 1)[0]
+        if task not in tasks:
+            near = difflib.get_close_matches(task, tasks, n=1)
+            raise SettingsError(
+                f"`gates.{index}.metric`: the pipeline has no task `{task}`",
+                where=folder.where("gates", index, "metric"),
+                fix=f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(sorted(tasks))}",
+            )
+
+
+def _check_sample_data(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:
+    sample = folder.settings.sample_data
+    if sample is not None and sample.parameter not in pipeline.parameters:
+        raise SettingsError(
+            f"`sample_data.parameter`: the pipeline has no parameter `{sample.parameter}`",
+            where=folder.where("sample_data", "parameter"),
+            fix=f"it has: {', '.join(sorted(pipeline.parameters))}",
+        )
+    change = folder.settings.bad_change
+    if change is not None and not (folder.path / change).is_file():
+        raise SettingsError(
+            f"`bad_change`: there is no file {change}", where=folder.where("bad_change")
+        )

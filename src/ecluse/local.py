@@ -1,0 +1,182 @@
+"""The laptop: starts the embedded cloud as a process, and lays out in it what Terraform would.
+
+The engine knows the embedded cloud as anybody does, by its command line and its addresses.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from ecluse.cloud import connect
+from ecluse.errors import CloudError, InvalidInput
+from ecluse.settings import Environment
+
+_START_SECONDS = 60.0
+_IDLE_SECONDS = 1800
+
+
+def wanted_locally(flag: bool) -> bool:
+    """Whether the command is to use the embedded cloud: by its flag, or by ECLUSE_LOCAL."""
+    return flag or os.environ.get("ECLUSE_LOCAL", "") not in ("", "0", "false")
+
+
+def embedded_cloud(state: Path) -> str:
+    """Return the embedded cloud's address, starting it if it does not run.
+
+    ECLUSE_LOCAL may hold the address of one that was started otherwise.
+
+    Args:
+        state: the folder that it keeps its state in.
+
+    Raises:
+        InvalidInput: ECLUSE_LOCAL is neither a yes nor an address.
+        CloudError: it does not start; with the last line of its log.
+    """
+    setting = os.environ.get("ECLUSE_LOCAL", "")
+    if setting.startswith(("http://127.0.0.1:", "http://localhost:")):
+        return setting.rstrip("/")
+    if setting not in ("", "1", "true"):
+        raise InvalidInput(
+            f"`{setting}` is no address of an embedded cloud",
+            where="ECLUSE_LOCAL",
+            fix="set it to 1, or to http://127.0.0.1:PORT",
+        )
+    running = _running(state)
+    return running if running is not None else _start(state)
+
+
+def stop_embedded_cloud(state: Path) -> None:
+    """End the embedded cloud that keeps its state in a folder, if it runs."""
+    server = _read_server(state)
+    if server is not None and _answers(server["endpoint"]):
+        os.kill(int(server["pid"]), 15)
+        _wait_until(lambda: not (state / "server.json").exists(), seconds=10)
+
+
+def lay_out(environments: Iterable[Environment], address: str) -> None:
+    """Create in the embedded cloud what Terraform creates in Google's: buckets, repository, key."""
+    for environment in environments:
+        cloud = connect(environment, local=address)
+        # Each call finds its work done or does it; the mark saves the calls the next time.
+        mark = f"{environment.ledger}/.laid-out.json"
+        cloud.storage.ensure_bucket(environment.ledger, environment.location)
+        wanted = [
+            environment.evidence,
+            environment.bucket,
+            environment.template_host,
+            environment.signing_key,
+        ]
+        found = cloud.storage.read(mark)
+        if found is not None and json.loads(found.content) == wanted:
+            continue
+        cloud.storage.ensure_bucket(environment.evidence, environment.location)
+        cloud.storage.ensure_bucket(environment.bucket, environment.location)
+        cloud.registry.ensure_repository()
+        cloud.keys.ensure_key(environment.signing_key)
+        cloud.storage.write(mark, json.dumps(wanted).encode())
+
+
+def record_image(address: str, repository: str, archive: bytes) -> str:
+    """Put an image's Python files into the embedded cloud, in place of `docker build` and `push`.
+
+    Args:
+        address: the embedded cloud's.
+        repository: `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY/NAME`.
+        archive: a tar of the files as they stand on PYTHONPATH.
+
+    Returns:
+        The image's reference by digest.
+    """
+    query = urllib.parse.urlencode({"repository": repository})
+    request = urllib.request.Request(  # noqa: S310 an http address on loopback, checked above
+        f"{address}/gcp-local/images?{query}", data=archive, method="PUT"
+    )
+    request.add_header("Content-Type", "application/x-tar")
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return str(json.load(answer)["reference"])
+    except urllib.error.HTTPError as error:
+        raise CloudError(
+            f"the image was not taken: {error.read().decode(errors='replace')[:300]}",
+            where=repository,
+        ) from None
+    except urllib.error.URLError as error:
+        raise CloudError(f"cannot be reached: {error.reason}", where=address) from None
+
+
+def _start(state: Path) -> str:
+    state.mkdir(parents=True, exist_ok=True)
+    log = state / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "gcp_local", "serve"),
+                *("--state", str(state)),
+                *("--idle-timeout", str(_IDLE_SECONDS)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        running = _running(state)
+        if running is not None:
+            return running
+        if process.poll() is not None:
+            # Another command may have been quicker: then its server is the one.
+            running = _running(state)
+            if running is not None:
+                return running
+            raise CloudError(
+                f"the embedded cloud did not start: {_last_line(log)}",
+                where=str(log),
+                fix="it needs the extra `local`: uv sync --all-extras",
+            )
+        time.sleep(0.05)
+    process.terminate()
+    raise CloudError("the embedded cloud did not answer in a minute", where=str(log))
+
+
+def _running(state: Path) -> str | None:
+    server = _read_server(state)
+    return server["endpoint"] if server is not None and _answers(server["endpoint"]) else None
+
+
+def _read_server(state: Path) -> dict[str, str] | None:
+    try:
+        server: dict[str, str] = json.loads((state / "server.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return server
+
+
+def _answers(endpoint: str) -> bool:
+    host = urllib.parse.urlsplit(endpoint)
+    try:
+        with socket.create_connection((host.hostname or "127.0.0.1", host.port or 80), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return
+        time.sleep(0.05)

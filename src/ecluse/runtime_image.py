@@ -1,0 +1,50 @@
+"""The image of this tree's sources, by digest: found by its tag, or else built."""
+
+from collections.abc import Callable
+
+from ecluse.catalog import Catalog
+from ecluse.cloud import Cloud
+from ecluse.errors import CloudError
+from ecluse.image import image_source, python_files_archive
+from ecluse.local import record_image
+
+IMAGE_TRIGGER = "ecluse-image"
+
+
+def resolve_image(
+    catalog: Catalog, cloud: Cloud, name: str, *, commit: str, log: Callable[[str], None]
+) -> str:
+    """Return `REPOSITORY/NAME@sha256:…` of an image's sources as they are in this tree.
+
+    On the embedded cloud the files themselves are recorded. In Google's the image is looked up by
+    the tag that its sources hash to, and if there is none, the environment's image trigger builds
+    it from the commit.
+
+    Args:
+        catalog: the repository.
+        cloud: the environment whose project builds images.
+        name: the image, such as `runtime`.
+        commit: the commit to build from.
+        log: takes the build's log as it appears.
+
+    Raises:
+        CloudError: the build failed, or did not push what was asked for.
+    """
+    source = image_source(catalog, name)
+    repository = cloud.environment.images
+    local = cloud.addresses.local
+    if local is not None:
+        return record_image(local, f"{repository}/{name}", python_files_archive(catalog, name))
+    digest = cloud.images.digest(repository, name, source.tag)
+    if digest is None:
+        reference = source.reference(repository)
+        build = cloud.builds.run_trigger(
+            IMAGE_TRIGGER,
+            commit=commit,
+            substitutions={"_TARGET": source.target, "_IMAGE": reference},
+            log=log,
+        )
+        digest = build.images.get(reference)
+        if digest is None:
+            raise CloudError(f"build {build.id} succeeded without pushing {reference}")
+    return f"{repository}/{name}@{digest}"
