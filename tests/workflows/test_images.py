@@ -1,0 +1,91 @@
+"""Dockerfile: what goes into an image is what its tag is computed from."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+
+
+def stages() -> dict[str, str]:
+    """Return the text of each stage by its name, continued lines joined."""
+    parts = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE.replace("\\\n", " "), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def copied(stage: str) -> set[str]:
+    """Return what a stage takes from the repository."""
+    lines = re.findall(r"^COPY (?!--from)(.+) \S+$", stages()[stage], flags=re.MULTILINE)
+    return {source for line in lines for source in line.split()}
+
+
+def declared_images() -> dict[str, Any]:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    images = settings["tool"]["ecluse"]["images"]
+    assert isinstance(images, dict)
+    return images
+
+
+def test_each_declared_image_has_its_stage() -> None:
+    for image in declared_images().values():
+        assert image["target"] in stages()
+
+
+@pytest.mark.parametrize(
+    ("image", "with_stages"),
+    [("runtime", ["runtime"]), ("tool", ["tool", "tool-dependencies"])],
+)
+def test_an_image_holds_only_what_its_tag_is_computed_from(
+    image: str, with_stages: list[str]
+) -> None:
+    sources = declared_images()[image]["sources"]
+    for path in {path for stage in with_stages for path in copied(stage)}:
+        assert any(path == source or path.startswith(f"{source}/") for source in sources), path
+
+
+def test_docker_sees_only_what_goes_into_an_image() -> None:
+    rules = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    let_in = {rule[1:] for rule in rules if rule.startswith("!")}
+    assert "*" in rules
+    assert let_in == {source for image in declared_images().values() for source in image["sources"]}
+
+
+def test_the_base_is_pinned_by_digest() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, flags=re.MULTILINE)
+    outside = [base for base in bases if base not in stages()]
+    assert outside
+    for base in outside:
+        assert re.fullmatch(r"[\w.:/-]+:[\w.-]+@sha256:[0-9a-f]{64}", base)
+
+
+def test_the_runtime_image_runs_as_nobody_special_and_installs_by_hash() -> None:
+    runtime = stages()["runtime"]
+    assert re.search(r"^USER [1-9]\d*$", runtime, flags=re.MULTILINE)
+    assert "--require-hashes" in runtime
+
+
+def test_both_images_have_the_version_of_python_that_is_tested() -> None:
+    (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, flags=re.MULTILINE)
+    setup = (ROOT / ".github/actions/setup/action.yaml").read_text(encoding="utf-8")
+    assert f'default: "{version}"' in setup
+    assert set(re.findall(r"lib/python(\d+\.\d+)", DOCKERFILE)) == {version}
+
+
+def test_one_version_of_uv_is_used_everywhere() -> None:
+    setup = (ROOT / ".github/actions/setup/action.yaml").read_text(encoding="utf-8")
+    (in_image,) = re.findall(r"uv==(\S+)", DOCKERFILE)
+    assert f"version: {in_image}\n" in setup
+
+
+@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+def test_hadolint_finds_nothing() -> None:
+    done = subprocess.run(
+        ["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
