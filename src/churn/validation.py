@@ -1,0 +1,203 @@
+"""Reading a bank-churners file, and saying what is wrong with it.
+
+`read` takes any CSV as text; `validate` looks at it and reports; `clean` turns it into typed
+columns. Errors make the data unusable, warnings are mended by `clean`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from churn.errors import DataError
+from churn.schema import CATEGORIES, ID, LEAKING, NUMBERS, REQUIRED, TARGET, UNKNOWN, Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MISSING_LIMIT: Final = 0.05
+"""The share of a number's rows that may be missing: XGBoost copes with gaps, not with a hole."""
+
+_SHOWN: Final = 3
+"""How many offending values a message quotes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """What a look at the data found. One line a problem."""
+
+    rows: int
+    customers: int
+    attrited_share: float | None
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the data can be used."""
+        return not self.errors
+
+    @property
+    def summary(self) -> str:
+        """The report in one line."""
+        if self.errors:
+            more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
+            return f"{self.errors[0]}{more}"
+        share = 0.0 if self.attrited_share is None else self.attrited_share
+        warnings = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"{self.rows:,} rows, {self.customers:,} customers, {share:.1%} attrited{warnings}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON values."""
+        return {
+            "valid": self.valid,
+            "rows": self.rows,
+            "customers": self.customers,
+            "attrited_share": self.attrited_share,
+            "errors": list(self.errors),
+            "warnings": list(self.warnings),
+        }
+
+    def to_markdown(self) -> str:
+        """Return the report for people."""
+        lines = ["# Validation of the data", "", self.summary, ""]
+        for title, problems in (("Errors", self.errors), ("Warnings", self.warnings)):
+            if problems:
+                lines += [f"## {title}", "", *(f"- {problem}" for problem in problems), ""]
+        return "\n".join(lines)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read every cell of a CSV file as text; empty cells, `NA`, `NaN` and the like as missing.
+
+    Raises DataError for a file that is not there or is not a CSV.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    try:
+        frame = pd.read_csv(path, dtype=str, encoding="utf-8-sig", skipinitialspace=True)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not a CSV file: not UTF-8 text") from error
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"{path}: the file is empty") from error
+    except (pd.errors.ParserError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(f"{path}: not a CSV file: {reason}") from error
+    if "\x00" in "".join(map(str, frame.columns)):
+        raise DataError(f"{path}: not a CSV file: binary content")
+    return frame
+
+
+def validate(raw: pd.DataFrame) -> ValidationReport:
+    """Look at raw text columns: types, ranges, categories, duplicates, gaps, whether any rows."""
+    missing = [name for name in REQUIRED if name not in raw.columns]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        error = f"missing column{plural}: {', '.join(missing)}"
+        return ValidationReport(len(raw), 0, None, (error,), ())
+    if raw.empty:
+        return ValidationReport(0, 0, None, ("no rows",), ())
+    errors: list[str] = []
+    warnings: list[str] = []
+    for column in (ID, *NUMBERS):
+        errors += _number_errors(raw[column.name], column)
+        share = float(raw[column.name].isna().mean())
+        if column is not ID and 0 < share <= MISSING_LIMIT:
+            warnings.append(f"{column.name}: {_count(raw[column.name].isna(), 'missing value')}")
+    for column in (TARGET, *CATEGORIES):
+        errors += _category_errors(raw[column.name], column)
+        if column.takes_missing and raw[column.name].isna().any():
+            gaps = _count(raw[column.name].isna(), "missing value")
+            warnings.append(f"{column.name}: {gaps}, taken as {UNKNOWN}")
+    repeated = raw[list(REQUIRED)].duplicated()
+    if repeated.any():
+        warnings.append(f"{ID.name}: {_count(repeated, 'repeated row')}, dropped")
+    conflicting = raw.loc[~repeated, ID.name].dropna().duplicated()
+    if conflicting.any():
+        ids = raw.loc[conflicting[conflicting].index, ID.name]
+        errors.append(f"{ID.name}: customers with more than one row: {_examples(ids)}")
+    extra = [str(name) for name in raw.columns if name not in REQUIRED and name not in LEAKING]
+    if extra:
+        warnings.append(f"columns that nothing uses: {', '.join(extra)}")
+    flags = raw.loc[~repeated, TARGET.name]
+    return ValidationReport(
+        rows=len(raw),
+        customers=int(raw[ID.name].nunique()),
+        attrited_share=float((flags == TARGET.categories[1]).mean()),
+        errors=tuple(errors),
+        warnings=tuple(warnings),
+    )
+
+
+def check(path: Path) -> ValidationReport:
+    """Return the report on a usable file; raise DataError, naming the file, for any other."""
+    report = validate(read(path))
+    if not report.valid:
+        raise DataError(f"{path}: {report.summary}")
+    return report
+
+
+def clean(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return typed rows, one a customer, without the columns that leak.
+
+    Numbers become int64 or float64 (integers with gaps become float64), missing categories
+    `Unknown`, repeated rows are dropped. Raises DataError, with the first problem, for data that
+    `validate` finds unusable.
+    """
+    report = validate(raw)
+    if not report.valid:
+        raise DataError(report.summary)
+    frame = raw[list(REQUIRED)].drop_duplicates().reset_index(drop=True)
+    for column in (ID, *NUMBERS):
+        values = pd.to_numeric(frame[column.name])
+        whole = column.kind == "integer" and not values.isna().any()
+        frame[column.name] = values.astype("int64" if whole else "float64")
+    for column in CATEGORIES:
+        frame[column.name] = frame[column.name].fillna(UNKNOWN)
+    return frame
+
+
+def _number_errors(text: pd.Series, column: Column) -> Iterator[str]:
+    values = pd.to_numeric(text, errors="coerce")
+    wrong = text.notna() & values.isna()
+    if wrong.any():
+        yield f"{column.name}: {_count(wrong, 'value')} not a number: {_examples(text[wrong])}"
+    if column.kind == "integer":
+        broken = values.notna() & (values % 1 != 0)
+        if broken.any():
+            yield f"{column.name}: {_count(broken, 'value')} not whole: {_examples(text[broken])}"
+    low = values < (-float("inf") if column.minimum is None else column.minimum)
+    high = values > (float("inf") if column.maximum is None else column.maximum)
+    if (low | high).any():
+        found = _examples(text[low | high])
+        bounds = f"{_bound(column.minimum)} to {_bound(column.maximum)}"
+        yield f"{column.name}: {_count(low | high, 'value')} outside {bounds}: {found}"
+    limit = 0.0 if column is ID else MISSING_LIMIT
+    if text.isna().mean() > limit:
+        yield f"{column.name}: {_count(text.isna(), 'missing value')}, more than {limit:.0%}"
+
+
+def _category_errors(text: pd.Series, column: Column) -> Iterator[str]:
+    strange = text.notna() & ~text.isin(column.categories)
+    if strange.any():
+        found = _examples(text[strange])
+        yield f"{column.name}: {_count(strange, 'value')} of no known category: {found}"
+    if text.isna().any() and not column.takes_missing:
+        yield f"{column.name}: {_count(text.isna(), 'missing value')}"
+
+
+def _count(mask: pd.Series, noun: str) -> str:
+    number = int(mask.sum())
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _examples(values: pd.Series) -> str:
+    distinct = [repr(value) for value in pd.unique(values)]
+    return ", ".join(distinct[:_SHOWN]) + (", …" if len(distinct) > _SHOWN else "")
+
+
+def _bound(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"
