@@ -126,7 +126,6 @@ def compute(frame: pd.DataFrame, features: tuple[Feature, ...] = FEATURES) -> di
 def prepare(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the table that everything downstream works on: id, label, features.
 
-
     One row a customer of `frame`, which `validation.clean` returns. Categories stay text, so that
     slices can be named.
     """

@@ -152,7 +152,7 @@ def _confusion(axes: Axes, evaluation: Evaluation) -> None:
                 ha="center",
                 va="center",
                 fontsize=12,
-                color="white" if share > 0.5 else _INK,  # noqa: PLR2004 - half
+                color="white" if share > 0.5 else _INK,
             )
     shares = [[cell / max(sum(cells), 1) for cell in cells] for cells in counts]
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.1, aspect="auto")

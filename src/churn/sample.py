@@ -233,7 +233,7 @@ def _balances(group: Group, limit: Floats, random: np.random.Generator) -> NDArr
 def _changes(
     group: Group, spend: Floats, activity: Floats, random: np.random.Generator
 ) -> tuple[Floats, Floats]:
-    """Draw Q4 over Q1 of amounts and of counts; `activity` is the count's residual in deviations."""
+    """Draw Q4 over Q1 of amounts and counts; `activity` is the count's residual in deviations."""
     each_other, with_spend, with_count = group.ties
     spending = (spend - group.spend[0]) / group.spend[1]
     first = _tied(random, (with_spend, spending))

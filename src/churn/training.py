@@ -41,6 +41,14 @@ class Training:
     train_log_loss: tuple[float, ...]
     validation_log_loss: tuple[float, ...]
 
+    def summary(self) -> dict[str, float]:
+        """Return the number of trees and the best round's log losses, for a metrics artifact."""
+        return {
+            "trees": self.trees,
+            "train_log_loss": self.train_log_loss[self.trees - 1],
+            "validation_log_loss": self.validation_log_loss[self.trees - 1],
+        }
+
 
 def train(train_part: pd.DataFrame, validation_part: pd.DataFrame, plan: TrainingPlan) -> Training:
     """Fit to the prepared `train_part`, stopping early on `validation_part`."""

@@ -61,6 +61,16 @@ class ValidationReport:
             "warnings": list(self.warnings),
         }
 
+    def counts(self) -> dict[str, float]:
+        """Return how many of everything there are, for a metrics artifact."""
+        return {
+            "rows": self.rows,
+            "customers": self.customers,
+            "attrited_share": self.attrited_share or 0.0,
+            "errors": len(self.errors),
+            "warnings": len(self.warnings),
+        }
+
     def to_markdown(self) -> str:
         """Return the report for people."""
         lines = ["# Validation of the data", "", self.summary, ""]
@@ -130,6 +140,15 @@ def validate(raw: pd.DataFrame) -> ValidationReport:
         errors=tuple(errors),
         warnings=tuple(warnings),
     )
+
+
+def inspect(path: Path) -> ValidationReport:
+    """Return the report on a file; one that cannot be read is a report with that as its error."""
+    try:
+        raw = read(path)
+    except DataError as error:
+        return ValidationReport(0, 0, None, (str(error),), ())
+    return validate(raw)
 
 
 def check(path: Path) -> ValidationReport:
