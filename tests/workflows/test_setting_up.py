@@ -28,7 +28,9 @@ def test_every_build_is_registered_with_its_own_account(file: Path) -> None:
     build = strict_yaml.load(file.read_text(encoding="utf-8"))
     account = build["serviceAccount"].split("/")[-1].split("@")[0]
     trigger = build["tags"][0]
-    assert re.search(rf"^trigger \S+ {trigger} {account} cloudbuild/{file.name}$", COMMANDS, re.M)
+    assert re.search(
+        rf"^trigger \S+ {trigger} {account} cloudbuild/{file.name}$", COMMANDS, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize("name", ["nonprod", "prod"])

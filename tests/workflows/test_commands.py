@@ -1,0 +1,82 @@
+"""Every `ecluse` command that a workflow or a build types is one that exists, rightly spelt."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from ecluse.cli import authoring, delivery, reporting
+from tests.workflows import commands, strict_yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def typed() -> list[tuple[str, tuple[str, ...]]]:
+    """Return the file and the arguments of each command."""
+    workflows = sorted((ROOT / ".github").glob("*/**/*.yaml"))
+    builds = sorted((ROOT / "cloudbuild").glob("*.yaml"))
+    found = [(file, arguments) for file in workflows for arguments in commands.of_workflow(file)]
+    found += [(file, arguments) for file in builds for arguments in commands.of_build(file)]
+    return [(file.relative_to(ROOT).as_posix(), arguments) for file, arguments in found]
+
+
+def parsed(arguments: tuple[str, ...]) -> None:
+    """Parse a command as the command line would, without running it; raises when it does not fit.
+
+    Typer carries a click of its own that it does not show: hence `Any`.
+    """
+    app = typer.Typer()
+    for module in (authoring, delivery, reporting):
+        module.register(app)
+    group: Any = typer.main.get_command(app)
+    context = group.make_context("ecluse", list(arguments))
+    name, command, rest = group.resolve_command(context, list(arguments))
+    command.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize(("file", "arguments"), typed(), ids=str)
+def test_the_command_exists_and_takes_these_arguments(
+    file: str, arguments: tuple[str, ...]
+) -> None:
+    parsed(arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("promte", "prod"), "No such command"),
+        (("promote", "prod", "--comit", "x"), "No such option"),
+        (("promote",), "Missing parameter: environment"),
+        (("image", "nonprod", "tool", "runtime"), "unexpected extra argument"),
+    ],
+)
+def test_a_misspelt_command_would_be_noticed(arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(Exception, match=said):
+        parsed(arguments)
+
+
+def test_no_command_is_overlooked() -> None:
+    where = [file for file, _ in typed()]
+    assert where.count(".github/workflows/pull-request.yaml") == 3
+    assert where.count(".github/workflows/merge.yaml") == 4
+    assert where.count(".github/workflows/release.yaml") == 4
+    assert where.count("cloudbuild/release.yaml") == 2
+    assert where.count("cloudbuild/promote.yaml") == 1
+
+
+def test_a_trigger_gets_each_substitution_that_its_build_declares() -> None:
+    for _, arguments in typed():
+        if arguments[0] != "trigger":
+            continue
+        build = (ROOT / f"cloudbuild/{arguments[2].removeprefix('ecluse-')}.yaml").read_text(
+            "utf-8"
+        )
+        declared = set(strict_yaml.load(build)["substitutions"])
+        given = {
+            value.partition("=")[0]
+            for option, value in itertools.pairwise(arguments)
+            if option == "-s"
+        }
+        assert given == declared
