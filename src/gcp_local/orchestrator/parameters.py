@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -33,6 +34,15 @@ class ParameterType(StrEnum):
     TASK_FINAL_STATUS = "TASK_FINAL_STATUS"
 
 
+_PYTHON: Mapping[ParameterType, type] = {
+    ParameterType.STRING: str,
+    ParameterType.BOOLEAN: bool,
+    ParameterType.LIST: list,
+    ParameterType.STRUCT: dict,
+    ParameterType.TASK_FINAL_STATUS: dict,
+}
+
+
 class MistypedValueError(ValueError):
     """A value that is not of its parameter's type."""
 
@@ -46,20 +56,13 @@ def of_type(value: Json, kind: ParameterType) -> Json:
     """
     if value is None:
         return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    match kind:
-        case ParameterType.NUMBER_INTEGER if number and float(value).is_integer():
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if kind is ParameterType.NUMBER_INTEGER and float(value).is_integer():
             return int(value)
-        case ParameterType.NUMBER_DOUBLE if number:
+        if kind is ParameterType.NUMBER_DOUBLE:
             return float(value)
-        case ParameterType.STRING if isinstance(value, str):
-            return value
-        case ParameterType.BOOLEAN if isinstance(value, bool):
-            return value
-        case ParameterType.LIST if isinstance(value, list):
-            return value
-        case ParameterType.STRUCT | ParameterType.TASK_FINAL_STATUS if isinstance(value, dict):
-            return value
+    elif isinstance(value, _PYTHON.get(kind, ())):
+        return value
     shown = json.dumps(value, ensure_ascii=False)
     shown = shown if len(shown) <= 80 else shown[:77] + "..."
     raise MistypedValueError(f"{shown} is not of type {kind}")

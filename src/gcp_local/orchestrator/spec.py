@@ -6,7 +6,7 @@ The names are those of the IR (https://github.com/kubeflow/pipelines, pipeline_s
 
 from __future__ import annotations
 
-from collections.abc import Mapping  # noqa: TC003  (dataclass fields)
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 

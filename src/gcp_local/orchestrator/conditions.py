@@ -1,0 +1,111 @@
+"""Trigger conditions and input selectors, which KFP writes in CEL (https://cel.dev).
+
+Values come in as `google.protobuf.Value` has them, every number a double: that is why the
+compiler writes `int(…)` around an integer, and why a condition without it would fail here just as
+it fails on Vertex AI.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcp_local.orchestrator.parameters import Json
+
+
+class ConditionError(ValueError):
+    """An expression that does not parse, or that cannot be evaluated on these values."""
+
+
+@cache
+def _cel() -> tuple[Any, Any]:
+    """Load the library (its grammar takes a tenth of a second), and make an environment."""
+    import celpy
+
+    return celpy, celpy.Environment()
+
+
+def _program(expression: str) -> Any:
+    celpy, environment = _cel()
+    try:
+        tree = environment.compile(expression)
+    except celpy.CELParseError as error:
+        line = " ".join(str(error).split())
+        raise ConditionError(f"{expression!r} is not a CEL expression: {line}") from None
+    return environment.program(tree, functions={"parseJson": _parse_json})
+
+
+def _parse_json(text: Any) -> Any:
+    celpy, _ = _cel()
+    # What a loop hands out may be the struct itself or, as Vertex AI has it, its JSON text.
+    return celpy.json_to_cel(json.loads(text)) if isinstance(text, str) else text
+
+
+def check(expression: str) -> None:
+    """Check that the expression parses.
+
+    Raises:
+        ConditionError: it does not.
+
+    """
+    _program(expression)
+
+
+def holds(condition: str, parameter_values: Mapping[str, Json]) -> bool:
+    """Evaluate a trigger condition over the task's input parameters.
+
+    Raises:
+        ConditionError: it does not evaluate, or not to a truth value.
+
+    """
+    result = _evaluate(condition, {"inputs": {"parameter_values": dict(parameter_values)}})
+    if type(result).__name__ != "BoolType":
+        raise ConditionError(f"the condition {condition!r} gives {result!r}, not true or false")
+    return bool(result)
+
+
+def selected(selector: str, value: Json) -> Json:
+    """Pick a part of a value: KFP writes `parseJson(string_value)["key"]`.
+
+    Raises:
+        ConditionError: the value has no such part.
+
+    """
+    result = _evaluate(selector, {"string_value": value})
+    return _plain(result)
+
+
+def _evaluate(expression: str, variables: Mapping[str, Json]) -> Any:
+    celpy, _ = _cel()
+    context = {name: celpy.json_to_cel(_doubled(value)) for name, value in variables.items()}
+    try:
+        return _program(expression).evaluate(context)
+    except celpy.CELEvalError as error:
+        reason = " ".join(str(error.args[0]).split()) if error.args else "no reason given"
+        raise ConditionError(f"{expression!r} cannot be evaluated: {reason}") from None
+
+
+def _doubled(value: Json) -> Json:
+    if isinstance(value, dict):
+        return {name: _doubled(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_doubled(item) for item in value]
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _plain(value: Any) -> Json:
+    """Turn CEL's values back into JSON's."""
+    kind = type(value).__name__
+    if kind == "ListType":
+        return [_plain(item) for item in value]
+    if kind == "MapType":
+        return {str(name): _plain(item) for name, item in value.items()}
+    if kind == "DoubleType":
+        number = float(value)
+        return int(number) if number.is_integer() else number
+    convert = {"BoolType": bool, "IntType": int, "UintType": int, "StringType": str}.get(kind)
+    return convert(value) if convert else None

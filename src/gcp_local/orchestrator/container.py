@@ -1,0 +1,269 @@
+"""One container task, from its inputs to its outputs, as a process on this host."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.errors import ApiError
+from gcp_local.orchestrator import commands, parameters
+from gcp_local.orchestrator.artifacts import Artifact
+from gcp_local.orchestrator.mount import Mount, UnmountableError
+from gcp_local.orchestrator.parameters import MistypedValueError
+from gcp_local.orchestrator.placeholders import PlaceholderError, Scope, resolve, resolve_words
+from gcp_local.orchestrator.processes import Command
+from gcp_local.orchestrator.states import (
+    Outcome,
+    TaskFailedError,
+    TaskState,
+    Values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gcp_local.images.store import ImageStore
+    from gcp_local.orchestrator.parameters import Json
+    from gcp_local.orchestrator.processes import Process
+    from gcp_local.orchestrator.spec import Component, Container
+    from gcp_local.storage.objects import ObjectStore
+
+BOOTSTRAP = Path(__file__).with_name("bootstrap")
+MOUNT_VARIABLE = "GCP_LOCAL_MOUNT"
+LOG_NAME = "log.txt"
+_LOG_TAIL_BYTES = 64 * 1024
+_TRACEBACK = "Traceback (most recent call last):"
+_EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?\Z")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a task lives.
+
+    Attributes:
+        folder: its own folder on this host, gone after it ended.
+        root: its own `gs://` prefix, under which its outputs and its log are kept.
+        artifact_name: makes the ML Metadata name of the artifact of an output.
+        placeholders: values of the job's and the task's placeholders.
+        environment: the environment variables common to all of the job's tasks.
+
+    """
+
+    folder: Path
+    root: str
+    artifact_name: Callable[[str], str]
+    placeholders: Mapping[str, str]
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Where a task's inputs and image come from, and where its outputs go."""
+
+    objects: ObjectStore
+    images: ImageStore
+
+
+def run(
+    component: Component,
+    container: Container,
+    inputs: Values,
+    place: Place,
+    stores: Stores,
+    start: Callable[[Command], Process],
+) -> Outcome:
+    """Run the container's command and collect what it gave.
+
+    `start` starts a command, or raises `TaskCancelledError`.
+
+    Raises:
+        TaskFailedError: it did not succeed; the message says why and where the log is.
+        TaskCancelledError: the job was cancelled.
+
+    """
+    try:
+        mount = Mount(place.folder / "gcs", stores.objects)
+        executor_input = _executor_input(component, inputs, place, mount)
+        command = _command(container, executor_input, place, mount, stores.images)
+        for artifacts in inputs.artifacts.values():
+            for artifact in artifacts:
+                mount.lay(artifact.uri)
+        outputs: dict[str, Any] = executor_input["outputs"]
+        for file in _output_files(outputs, mount):
+            file.parent.mkdir(parents=True, exist_ok=True)
+        code = _execute(command, place, stores.objects, start)
+        if code != 0:
+            raise TaskFailedError(_failure(code, command.log, f"{place.root}/{LOG_NAME}"))
+        outcome = Outcome(TaskState.SUCCEEDED, _outputs(component, outputs))
+        mount.upload()
+    except (ApiError, UnmountableError, PlaceholderError, MistypedValueError) as error:
+        raise TaskFailedError(str(error)) from error
+    else:
+        return outcome
+    finally:
+        shutil.rmtree(place.folder, ignore_errors=True)
+
+
+def _executor_input(
+    component: Component, inputs: Values, place: Place, mount: Mount
+) -> dict[str, Any]:
+    """Make the ExecutorInput, in the JSON form that components read."""
+    given: dict[str, Json] = {
+        name: value for name, value in inputs.parameters.items() if value is not None
+    }
+    folder = mount.path_of(place.root)
+    outputs: dict[str, Any] = {"outputFile": str(folder / "executor_output.json")}
+    if component.parameter_outputs:
+        outputs["parameters"] = {
+            name: {"outputFile": str(folder / name)} for name in component.parameter_outputs
+        }
+    if component.artifact_outputs:
+        outputs["artifacts"] = {
+            name: {
+                "artifacts": [
+                    Artifact.of(
+                        spec,
+                        name=place.artifact_name(name),
+                        display_name=name,
+                        uri=f"{place.root}/{name}",
+                    ).as_runtime()
+                ]
+            }
+            for name, spec in component.artifact_outputs.items()
+        }
+    listed = {
+        name: {"artifacts": [artifact.as_runtime() for artifact in artifacts]}
+        for name, artifacts in inputs.artifacts.items()
+    }
+    return {"inputs": {"parameterValues": given, "artifacts": listed}, "outputs": outputs}
+
+
+def _command(
+    container: Container,
+    executor_input: Mapping[str, Any],
+    place: Place,
+    mount: Mount,
+    images: ImageStore,
+) -> Command:
+    image = images.resolve(container.image)
+    scope = Scope(executor_input, place.placeholders, str(mount.folder))
+    command = commands.without_satisfied_install(container.command)
+    words = resolve_words([*command, *container.args], scope)
+    if not command or not words:
+        raise TaskFailedError(
+            f"The image {container.image!r} was to run its own entry point, which is not known"
+            " on this host: the component must name a command."
+        )
+    home, scratch = place.folder / "home", place.folder / "tmp"
+    home.mkdir()
+    scratch.mkdir()
+    own = {name: resolve(value, scope) for name, value in container.env.items()}
+    path = [str(BOOTSTRAP), str(image)]
+    if own.get("PYTHONPATH"):
+        path.append(own["PYTHONPATH"])
+    environment = {
+        **place.environment,
+        "HOME": str(home),
+        "TMPDIR": str(scratch),
+        MOUNT_VARIABLE: str(mount.folder),
+        **own,
+        "PYTHONPATH": ":".join(path),
+    }
+    return Command(tuple(words), environment, home, place.folder / LOG_NAME)
+
+
+def _output_files(outputs: Mapping[str, Any], mount: Mount) -> list[Path]:
+    """List the files whose folders a component may take for granted."""
+    files = [Path(outputs["outputFile"])]
+    files += [Path(parameter["outputFile"]) for parameter in outputs.get("parameters", {}).values()]
+    for listed in outputs.get("artifacts", {}).values():
+        files += [mount.path_of(artifact["uri"]) for artifact in listed["artifacts"]]
+    return files
+
+
+def _execute(
+    command: Command,
+    place: Place,
+    objects: ObjectStore,
+    start: Callable[[Command], Process],
+) -> int:
+    """Run it, and keep its log in the bucket however it ends."""
+    command.log.touch()
+    try:
+        return start(command).wait()
+    except (OSError, ValueError) as error:
+        raise TaskFailedError(f"{command.words[0]!r} cannot be started: {error}") from error
+    finally:
+        bucket, _, prefix = place.root.removeprefix("gs://").partition("/")
+        objects.write(bucket, f"{prefix}/{LOG_NAME}", command.log, content_type="text/plain")
+
+
+def _failure(code: int, log: Path, uri: str) -> str:
+    how = f"exited with a non-zero status of {code}" if code > 0 else f"was ended by signal {-code}"
+    reason = last_error(log)
+    said = f" {reason}" if reason else ""
+    return f"The replica workerpool0-0 {how}.{said} The log is at {uri}"
+
+
+def last_error(log: Path) -> str:
+    """Find the line that says what went wrong: a traceback's last, else the log's last."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
+        lines = file.read().decode(errors="replace").splitlines()
+    lines = [line.rstrip() for line in lines if line.strip()]
+    starts = [number for number, line in enumerate(lines) if line.endswith(_TRACEBACK)]
+    if starts:
+        for line in lines[starts[-1] + 1 :]:
+            if _EXCEPTION_LINE.match(line):
+                return line
+    return lines[-1].strip() if lines else ""
+
+
+def _outputs(component: Component, outputs: Mapping[str, Any]) -> Values:
+    """Read what the component said it gave.
+
+    Raises:
+        MistypedValueError: an output parameter is not of its type.
+        TaskFailedError: the executor's output file cannot be read.
+
+    """
+    said: dict[str, Any] = {}
+    file = Path(outputs["outputFile"])
+    if file.is_file():
+        try:
+            said = parameters.strict_json(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise TaskFailedError(f"The component's outputs cannot be read: {error}") from error
+    values: dict[str, Json] = {}
+    for name, kind in component.parameter_outputs.items():
+        try:
+            own = Path(outputs["parameters"][name]["outputFile"])
+            if name in said.get("parameterValues", {}):
+                values[name] = parameters.of_type(said["parameterValues"][name], kind)
+            elif own.is_file():
+                values[name] = parameters.parsed(own.read_text(encoding="utf-8"), kind)
+        except ValueError as error:
+            raise TaskFailedError(f"The output parameter {name!r}: {error}") from error
+    artifacts = {
+        name: _artifact(component, name, outputs, said.get("artifacts", {}).get(name, {}))
+        for name in component.artifact_outputs
+    }
+    return Values(values, artifacts)
+
+
+def _artifact(
+    component: Component, name: str, outputs: Mapping[str, Any], said: Mapping[str, Any]
+) -> tuple[Artifact, ...]:
+    spec = component.artifact_outputs[name]
+    prepared = outputs["artifacts"][name]["artifacts"][0]
+    artifact = Artifact.of(spec, name=prepared["name"], display_name=name, uri=prepared["uri"])
+    for runtime in said.get("artifacts", [])[:1]:
+        artifact = replace(
+            artifact,
+            uri=runtime.get("uri") or artifact.uri,
+            metadata={**artifact.metadata, **(runtime.get("metadata") or {})},
+        )
+    return (artifact,)

@@ -1,0 +1,222 @@
+"""The orchestrator: takes PipelineJobs and runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcp_local.errors import InvalidArgument, Unavailable, Unimplemented
+from gcp_local.orchestrator import journal, parameters, reading
+from gcp_local.orchestrator.container import Stores
+from gcp_local.orchestrator.parameters import MistypedValueError
+from gcp_local.orchestrator.processes import PlainLauncher
+from gcp_local.orchestrator.run import Run, Setting
+from gcp_local.orchestrator.states import JobState, Values
+from gcp_local.protos import copy_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gcp_local.images.store import ImageStore
+    from gcp_local.orchestrator.processes import Launcher
+    from gcp_local.orchestrator.spec import Pipeline
+    from gcp_local.protos import Message
+    from gcp_local.storage.objects import ObjectStore
+
+_JOB_NAME = re.compile(
+    r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/pipelineJobs/[^/]+"
+)
+_FAIL_FAST = 2  # google.cloud.aiplatform.v1.PipelineFailurePolicy
+_AT = "pipeline_job.runtime_config"
+
+
+@dataclass(frozen=True)
+class _Running:
+    run: Run
+    thread: threading.Thread
+
+
+class Orchestrator:
+    """Runs pipeline jobs side by side, each task as a process of this host.
+
+    Args:
+        objects: where artifacts and logs are kept.
+        images: where the files of container images are found.
+        work: a folder of its own, for what tasks need while they run.
+        environment: gives the environment variables of the components of a (project, location).
+        save: called with a copy of the job at each change, from any thread, in order per job.
+        max_parallel_tasks: how many components run at a time, over all jobs.
+        launcher: starts the components' processes.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        objects: ObjectStore,
+        images: ImageStore,
+        work: Path,
+        environment: Callable[[str, str], dict[str, str]],
+        save: Callable[[Message], None],
+        max_parallel_tasks: int | None = None,
+        launcher: Launcher | None = None,
+    ) -> None:
+        self._stores = Stores(objects, images)
+        self._work = work
+        self._environment = environment
+        self._save = save
+        self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
+        self._launcher = launcher or PlainLauncher()
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(parents=True)
+
+    def validate(self, job: Message) -> None:
+        """Check the job as Vertex AI does before it creates one.
+
+        Raises:
+            InvalidArgument: Vertex AI would refuse it; the message names the field.
+            Unimplemented: Vertex AI has it, this stand-in does not.
+
+        """
+        pipeline = _pipeline(job)
+        _inputs(job, pipeline)
+        _root(job, pipeline)
+
+    def submit(self, job: Message) -> None:
+        """Start a job that `validate` has passed; returns at once.
+
+        Raises:
+            Unavailable: the orchestrator is closed.
+
+        """
+        pipeline = _pipeline(job)
+        inputs = _inputs(job, pipeline)
+        root = _root(job, pipeline)
+        matched = _JOB_NAME.fullmatch(job.name)
+        if matched is None:
+            raise InvalidArgument(f"{job.name!r} is not the name of a pipeline job")
+        project, job_id = matched["project"], job.name.rpartition("/")[2]
+        run_root = f"{root}/{project}/{job_id}"
+        number = journal.Node(job.name, ()).id
+        work = self._work / f"{number % 2**64:016x}"
+        labels = json.dumps(dict(job.labels), sort_keys=True)
+        setting = Setting(
+            root=run_root,
+            work=work,
+            environment={
+                **self._environment(project, matched["location"]),
+                "VERTEX_AI_PIPELINES_RUN_LABELS": labels,
+            },
+            placeholders={
+                ".pipeline_job_name": job_id,
+                ".pipeline_job_resource_name": job.name,
+                ".pipeline_job_uuid": str(number),
+                ".pipeline_root": root,
+                ".pipeline_job_create_time_utc": job.create_time.ToJsonString(),
+                ".pipeline_job_schedule_time_utc": job.create_time.ToJsonString(),
+            },
+            stores=self._stores,
+            launcher=self._launcher,
+            slots=self._slots,
+            fail_fast=job.runtime_config.failure_policy == _FAIL_FAST,
+        )
+        run = Run(pipeline, inputs, journal.Journal(copy_of(job), self._save), setting)
+        thread = threading.Thread(
+            target=self._execute, args=(job.name, run, work), name=f"job-{job_id}", daemon=True
+        )
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The server is stopping.")
+            self._running[job.name] = _Running(run, thread)
+        thread.start()
+
+    def _execute(self, name: str, run: Run, work: Path) -> None:
+        try:
+            run.execute()
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+            with self._lock:
+                del self._running[name]
+
+    def cancel(self, name: str) -> None:
+        """Cancel a running job; nothing happens to one that has ended. Returns at once."""
+        with self._lock:
+            running = self._running.get(name)
+        if running is not None:
+            running.run.stop(JobState.CANCELLED, "The pipeline job was cancelled.")
+
+    def close(self) -> None:
+        """End all component processes and runs; the jobs that ran end as failed, and say why."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running.values())
+        for each in running:
+            reason = "The server stopped while this job ran."
+            each.run.stop(JobState.FAILED, reason, journal.ABORTED)
+        for each in running:
+            each.thread.join()
+        self._launcher.close()
+
+
+def _pipeline(job: Message) -> Pipeline:
+    if not job.pipeline_spec.fields:
+        raise InvalidArgument.of_field("pipeline_job.pipeline_spec", "pipeline_spec is required.")
+    return reading.read(job.pipeline_spec)
+
+
+def _root(job: Message, pipeline: Pipeline) -> str:
+    """Find the folder in Cloud Storage that the run writes into, without a slash at its end."""
+    field = f"{_AT}.gcs_output_directory"
+    root: str = job.runtime_config.gcs_output_directory or pipeline.default_root
+    parts = root.removeprefix("gs://").rstrip("/").split("/")
+    if not root:
+        raise InvalidArgument.of_field(field, "gcs_output_directory is required.")
+    if not root.startswith("gs://") or any(part in {"", ".", ".."} for part in parts):
+        message = f"gcs_output_directory {root!r} is not a Cloud Storage path (gs://bucket/folder)."
+        raise InvalidArgument.of_field(field, message)
+    return root.rstrip("/")
+
+
+def _inputs(job: Message, pipeline: Pipeline) -> Values:
+    """Check the runtime parameters against the pipeline's, and apply defaults."""
+    config = job.runtime_config
+    if config.parameters:
+        message = "Use parameter_values: `parameters` is for schema versions before 2.1.0."
+        raise InvalidArgument.of_field(f"{_AT}.parameters", message)
+    if config.input_artifacts or any(not a.optional for a in pipeline.root.artifacts.values()):
+        raise Unimplemented("Input artifacts of a pipeline are not implemented: use dsl.importer.")
+    declared = pipeline.root.parameters
+    given = config.parameter_values
+    for name in given:
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            raise InvalidArgument.of_field(
+                f"{_AT}.parameter_values",
+                f"The pipeline {pipeline.name!r} has no parameter {name!r}. It has: {known}.",
+            )
+    values = {}
+    for name, spec in declared.items():
+        field = f"{_AT}.parameter_values.{name}"
+        if name not in given:
+            if not (spec.has_default or spec.optional):
+                message = f"The parameter {name!r} is required, and has no value."
+                raise InvalidArgument.of_field(field, message)
+            values[name] = spec.default
+            continue
+        try:
+            value = parameters.of_type(parameters.from_proto(given[name]), spec.kind)
+        except MistypedValueError as error:
+            raise InvalidArgument.of_field(field, f"The parameter {name!r}: {error}.") from None
+        if value is None and not spec.optional:
+            raise InvalidArgument.of_field(field, f"The parameter {name!r} cannot be null.")
+        values[name] = value
+    return Values(values)

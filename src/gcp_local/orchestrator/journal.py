@@ -1,0 +1,208 @@
+"""The record of one run: the PipelineJob with its task details, as Vertex AI shows them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcp_local import clock
+from gcp_local.orchestrator.parameters import to_proto
+from gcp_local.orchestrator.states import ENDED_JOB, JobState, TaskState, Values
+from gcp_local.protos import copy_of, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from gcp_local.orchestrator.states import Outcome
+    from gcp_local.protos import Message
+
+FAILED_PRECONDITION = 9  # google.rpc.Code
+CANCELLED = 1
+ABORTED = 10
+
+# google.cloud.aiplatform.v1.Execution.State
+_EXECUTION = {
+    TaskState.RUNNING: 2,
+    TaskState.SUCCEEDED: 3,
+    TaskState.FAILED: 4,
+    TaskState.CANCELLED: 6,
+}
+_JOB_ERRORS = {
+    JobState.FAILED: FAILED_PRECONDITION,
+    JobState.CANCELLED: CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One task of one run: its place (the names from the root down) and Vertex's number for it."""
+
+    job: str
+    path: tuple[str, ...]
+
+    @property
+    def id(self) -> int:
+        """A signed 64-bit number, as Vertex's are; the same task of the same job has the same."""
+        digest = hashlib.sha256("\0".join((self.job, *self.path)).encode()).digest()
+        return int.from_bytes(digest[:8], "big", signed=True)
+
+    @property
+    def name(self) -> str:
+        """The task's key in its DAG; the root's is the job's id."""
+        return self.path[-1] if self.path else self.job.rsplit("/", 1)[-1]
+
+    def child(self, name: str) -> Node:
+        """Give the task of that name inside this one."""
+        return Node(self.job, (*self.path, name))
+
+    @property
+    def parent(self) -> Node | None:
+        """The task this one stands in; None for the root."""
+        return Node(self.job, self.path[:-1]) if self.path else None
+
+
+class Journal:
+    """The source of truth for what a run has come to; every change is saved at once."""
+
+    def __init__(self, job: Message, save: Callable[[Message], None]) -> None:
+        self._job = job
+        self._save = save
+        self._lock = threading.Lock()
+        self._details: dict[tuple[str, ...], Message] = {}
+        self.parent, _, self.job_id = str(job.name).rpartition("/pipelineJobs/")
+        self.root = Node(job.name, ())
+
+    @contextmanager
+    def _change(self) -> Iterator[Message]:
+        """Change the job and save a copy, one change at a time and in order."""
+        with self._lock:
+            moment = timestamp(clock.now())
+            yield moment
+            self._job.update_time.CopyFrom(moment)
+            self._save(copy_of(self._job))
+
+    def start(self, pipeline_name: str, inputs: Values) -> None:
+        """Set the job running."""
+        with self._change() as moment:
+            self._job.state = JobState.RUNNING
+            self._job.start_time.CopyFrom(moment)
+            detail = self._job.job_detail
+            detail.Clear()
+            contexts = f"{self.parent}/metadataStores/default/contexts"
+            for context, name, title in (
+                (detail.pipeline_context, pipeline_name, "system.Pipeline"),
+                (detail.pipeline_run_context, self.job_id, "system.PipelineRun"),
+            ):
+                context.name = f"{contexts}/{name}"
+                context.display_name = name
+                context.schema_title = title
+                context.schema_version = "0.0.1"
+                context.create_time.CopyFrom(moment)
+                context.update_time.CopyFrom(moment)
+            detail.pipeline_run_context.parent_contexts.append(detail.pipeline_context.name)
+            self._add(self.root, moment)
+            self._run(self.root, "system.Run", inputs, moment)
+
+    def add(self, nodes: Iterable[Node]) -> None:
+        """Record tasks that will run when their turn comes."""
+        with self._change() as moment:
+            for node in nodes:
+                self._add(node, moment)
+
+    def run(self, node: Node, schema: str, inputs: Values) -> None:
+        """Set a task running, with what it was given."""
+        with self._change() as moment:
+            self._run(node, schema, inputs, moment)
+
+    def retry(self, node: Node, error: str) -> None:
+        """Record that a try failed and another will follow."""
+        with self._change() as moment:
+            detail = self._details[node.path]
+            detail.state = TaskState.PENDING
+            status = detail.pipeline_task_status.add(state=TaskState.PENDING)
+            status.update_time.CopyFrom(moment)
+            status.error.code, status.error.message = FAILED_PRECONDITION, error
+
+    def end(self, node: Node, outcome: Outcome) -> None:
+        """Record how a task ended and what it gave."""
+        with self._change() as moment:
+            self._end(node, outcome, moment)
+
+    def cancelling(self) -> None:
+        """Record that the job was asked to stop."""
+        with self._change():
+            if self._job.state not in ENDED_JOB:
+                self._job.state = JobState.CANCELLING
+
+    def finish(self, state: JobState, outcome: Outcome, code: int | None = None) -> None:
+        """End the job."""
+        with self._change() as moment:
+            self._end(self.root, outcome, moment)
+            self._job.state = state
+            self._job.end_time.CopyFrom(moment)
+            if outcome.error:
+                self._job.error.code = code or _JOB_ERRORS.get(state, FAILED_PRECONDITION)
+                self._job.error.message = outcome.error
+
+    def _add(self, node: Node, moment: Message) -> None:
+        detail = self._job.job_detail.task_details.add(
+            task_id=node.id, task_name=node.name, task_unique_name=".".join(node.path)
+        )
+        if node.parent is not None:
+            detail.parent_task_id = node.parent.id
+        detail.create_time.CopyFrom(moment)
+        self._details[node.path] = detail
+        self._set_state(detail, TaskState.PENDING, moment)
+
+    def _run(self, node: Node, schema: str, inputs: Values, moment: Message) -> None:
+        detail = self._details[node.path]
+        detail.start_time.CopyFrom(moment)
+        execution = detail.execution
+        execution.name = f"{self.parent}/metadataStores/default/executions/{node.id % 2**63}"
+        execution.display_name = node.name
+        execution.schema_title = schema
+        execution.schema_version = "0.0.1"
+        execution.create_time.CopyFrom(moment)
+        if schema == "system.ContainerExecution":
+            jobs = f"{self.parent}/customJobs"
+            detail.executor_detail.container_detail.main_job = f"{jobs}/{node.id % 2**63}"
+        _write_parameters(execution, "input", inputs)
+        _write_artifacts(detail.inputs, inputs, moment)
+        self._set_state(detail, TaskState.RUNNING, moment)
+
+    def _end(self, node: Node, outcome: Outcome, moment: Message) -> None:
+        detail = self._details[node.path]
+        detail.end_time.CopyFrom(moment)
+        _write_artifacts(detail.outputs, outcome.outputs, moment)
+        if detail.HasField("execution"):
+            _write_parameters(detail.execution, "output", outcome.outputs)
+        if outcome.error:
+            cancelled = outcome.state is TaskState.CANCELLED
+            detail.error.code = CANCELLED if cancelled else FAILED_PRECONDITION
+            detail.error.message = outcome.error
+        self._set_state(detail, outcome.state, moment)
+
+    def _set_state(self, detail: Message, state: TaskState, moment: Message) -> None:
+        detail.state = state
+        status = detail.pipeline_task_status.add(state=state)
+        status.update_time.CopyFrom(moment)
+        if detail.HasField("error"):
+            status.error.CopyFrom(detail.error)
+        if detail.HasField("execution"):
+            detail.execution.state = _EXECUTION.get(state, 0)
+            detail.execution.update_time.CopyFrom(moment)
+
+
+def _write_parameters(execution: Message, way: str, values: Values) -> None:
+    for name, value in values.parameters.items():
+        execution.metadata.fields[f"{way}:{name}"].CopyFrom(to_proto(value))
+
+
+def _write_artifacts(target: Mapping[str, Message], values: Values, moment: Message) -> None:
+    for name, artifacts in values.artifacts.items():
+        target[name].Clear()
+        for artifact in artifacts:
+            artifact.write_to(target[name].artifacts.add(), moment)

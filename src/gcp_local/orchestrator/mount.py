@@ -1,0 +1,115 @@
+"""A folder that stands in for `/gcs`, Vertex AI's view of Cloud Storage as files.
+
+On Vertex AI a container sees every bucket under `/gcs/` through Cloud Storage FUSE. Here each task
+has a folder of its own in that place: its input artifacts are laid in it before the task, and what
+the task wrote into it is uploaded when it has succeeded. So a component that opens `/gcs/…` by a
+path of its own making, instead of an artifact's, finds nothing; and what it deletes stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from gcp_local.errors import NotFound
+
+if TYPE_CHECKING:
+    from gcp_local.storage.objects import ObjectStore
+
+_Stamp = tuple[int, int, int]
+
+
+class UnmountableError(ValueError):
+    """An object's name that no file can have."""
+
+
+class Mount:
+    """One task's stand-in for `/gcs`."""
+
+    def __init__(self, folder: Path, objects: ObjectStore) -> None:
+        self.folder = folder
+        self._objects = objects
+        self._laid: dict[Path, _Stamp] = {}
+        folder.mkdir(parents=True)
+
+    def path_of(self, uri: str) -> Path:
+        """Find where a `gs://` URI stands in this folder.
+
+        Raises:
+            UnmountableError: a part of it is `.`, `..` or empty, or too long for a file.
+
+        """
+        name = uri.removeprefix("gs://").rstrip("/")
+        parts = name.split("/")
+        wrong = any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts)
+        if wrong or "\0" in name:
+            raise UnmountableError(f"{uri!r} cannot be shown as a file to a component")
+        return self.folder.joinpath(*parts)
+
+    def lay(self, uri: str) -> None:
+        """Lay the object of that URI, or all objects under it, here as files.
+
+        An artifact without a payload (metrics, say) lays nothing, which is no error.
+
+        Raises:
+            UnmountableError: an object's name cannot be a file's.
+
+        """
+        if not uri.startswith("gs://"):
+            return
+        target = self.path_of(uri)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        bucket, _, name = uri.removeprefix("gs://").partition("/")
+        if name and not name.endswith("/"):
+            try:
+                self._copy(bucket, name, target)
+            except NotFound:
+                pass
+            else:
+                return
+        prefix = f"{name.rstrip('/')}/" if name else ""
+        try:
+            listed = self._objects.list(bucket, prefix)
+        except NotFound:
+            return  # no such bucket: the component's own open() says so
+        for item in listed:
+            if item.name.endswith("/"):
+                self.path_of(f"gs://{bucket}/{item.name}").mkdir(parents=True, exist_ok=True)
+                continue
+            path = self.path_of(f"gs://{bucket}/{item.name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._copy(bucket, item.name, path)
+
+    def _copy(self, bucket: str, name: str, target: Path) -> None:
+        while target not in self._laid:
+            try:
+                shutil.copyfile(self._objects.open_path(bucket, name), target)
+            except FileNotFoundError:
+                continue  # replaced just now: the newer generation, or NotFound, is next
+            self._laid[target] = _stamp(target)
+
+    def upload(self) -> list[str]:
+        """Move every file that is new or changed into its bucket; tell the URIs.
+
+        Raises:
+            NotFound: a bucket that is not there.
+            InvalidArgument: a name that no object can have.
+
+        """
+        uploaded = []
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_symlink() or not path.is_file() or self._laid.get(path) == _stamp(path):
+                continue
+            bucket, *parts = path.relative_to(self.folder).parts
+            if not parts:
+                continue
+            name = str(PurePosixPath(*parts))
+            self._objects.write(bucket, name, path, move=True)
+            uploaded.append(f"gs://{bucket}/{name}")
+        return uploaded
+
+
+def _stamp(path: Path) -> _Stamp:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -1,0 +1,424 @@
+"""Reads a job's `pipeline_spec`, and refuses what Vertex AI Pipelines would refuse.
+
+What Google documents as unsupported is refused, and so is what nobody has yet proved to work
+there: a pipeline that runs here and not on Vertex AI would be the worse surprise.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.errors import InvalidArgument
+from gcp_local.orchestrator import conditions, parameters
+from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
+from gcp_local.orchestrator.spec import (
+    ArtifactSource,
+    ArtifactSpec,
+    Component,
+    ComponentInput,
+    Constant,
+    Container,
+    Dag,
+    FinalStatus,
+    Importer,
+    Loop,
+    ParameterSource,
+    ParameterSpec,
+    Pipeline,
+    Retry,
+    Task,
+    TaskOutput,
+)
+from gcp_local.protos import from_json, raw, to_json
+
+if TYPE_CHECKING:
+    from gcp_local.protos import Message
+
+SCHEMA_VERSION = "2.1.0"
+_AT = "pipeline_job.pipeline_spec"
+
+
+def read(pipeline_spec: Message) -> Pipeline:
+    """Read the Struct that a PipelineJob carries in `pipeline_spec`.
+
+    Raises:
+        InvalidArgument: not a PipelineSpec, inconsistent in itself, or with a feature that
+            Vertex AI refuses or that is not proved to work there; the message names the place.
+
+    """
+    # Imported at the first pipeline: kfp takes half a second, which a server's start need not pay.
+    from kfp.pipeline_spec import pipeline_spec_pb2
+
+    spec = from_json(to_json(pipeline_spec), raw(pipeline_spec_pb2.PipelineSpec), at=_AT)
+    if spec.schema_version != SCHEMA_VERSION:
+        shown = spec.schema_version or "none"
+        raise _refusal(
+            f"schema_version is {shown}; {SCHEMA_VERSION} is supported", "schema_version"
+        )
+    if not spec.pipeline_info.name:
+        raise _refusal("pipeline_info.name is missing", "pipeline_info.name")
+    deployment = from_json(
+        to_json(spec.deployment_spec),
+        raw(pipeline_spec_pb2.PipelineDeploymentConfig),
+        at=f"{_AT}.deployment_spec",
+    )
+    components = {
+        name: _component(name, component, deployment.executors)
+        for name, component in spec.components.items()
+    }
+    root = _component("root", spec.root, deployment.executors)
+    if not isinstance(root.body, Dag):
+        raise _refusal("root is not a DAG", "root")
+    _check_consistent(root, components)
+    return Pipeline(
+        name=spec.pipeline_info.name,
+        root=root,
+        components=components,
+        default_root=spec.default_pipeline_root,
+    )
+
+
+def _refusal(message: str, where: str) -> InvalidArgument:
+    return InvalidArgument.of_field(f"{_AT}.{where}", f"Invalid pipeline spec: {message}.")
+
+
+def _unproven(feature: str, where: str) -> InvalidArgument:
+    return _refusal(f"{feature} at {where} is not supported", where)
+
+
+def _component(name: str, spec: Message, executors: Any) -> Component:
+    where = "root" if name == "root" else f"components.{name}"
+    if spec.single_platform_specs:
+        raise _unproven("singlePlatformSpecs (a platform's own features)", where)
+    if spec.task_config_passthroughs:
+        raise _unproven("taskConfigPassthroughs", where)
+    body: Dag | Container | Importer
+    if spec.HasField("dag"):
+        body = _dag(spec.dag, where)
+    elif spec.HasField("executor_label"):
+        if spec.executor_label not in executors:
+            raise _refusal(
+                f"{where} names executor {spec.executor_label!r}, which is not there", where
+            )
+        body = _executor(executors[spec.executor_label], spec.executor_label)
+    else:
+        raise _refusal(f"{where} has neither a DAG nor an executor", where)
+    return Component(
+        name=name,
+        parameters={
+            key: _parameter(item, f"{where}.input_definitions.parameters.{key}")
+            for key, item in spec.input_definitions.parameters.items()
+        },
+        artifacts={
+            key: replace(
+                _artifact(item.artifact_type),
+                is_list=item.is_artifact_list,
+                optional=item.is_optional,
+            )
+            for key, item in spec.input_definitions.artifacts.items()
+        },
+        parameter_outputs={
+            key: _parameter_type(item, f"{where}.output_definitions.parameters.{key}")
+            for key, item in spec.output_definitions.parameters.items()
+        },
+        artifact_outputs={
+            key: replace(
+                _artifact(item.artifact_type),
+                is_list=item.is_artifact_list,
+                metadata=to_json(item.metadata),
+            )
+            for key, item in spec.output_definitions.artifacts.items()
+        },
+        body=body,
+    )
+
+
+def _parameter(spec: Message, where: str) -> ParameterSpec:
+    if spec.literals:
+        raise _unproven("literals", where)
+    kind = _parameter_type(spec, where)
+    given = spec.HasField("default_value")
+    try:
+        default = parameters.of_type(parameters.from_proto(spec.default_value), kind)
+    except MistypedValueError as error:
+        raise _refusal(f"the default at {where}: {error}", where) from None
+    return ParameterSpec(kind=kind, default=default, has_default=given, optional=spec.is_optional)
+
+
+def _parameter_type(spec: Message, where: str) -> ParameterType:
+    enum = spec.DESCRIPTOR.fields_by_name["parameter_type"].enum_type
+    name = enum.values_by_number[spec.parameter_type].name
+    if name not in ParameterType.__members__:
+        raise _unproven(f"parameter type {name}", where)
+    return ParameterType[name]
+
+
+def _artifact(spec: Message) -> ArtifactSpec:
+    return ArtifactSpec(
+        schema_title=spec.schema_title,
+        schema_version=spec.schema_version,
+        schema_uri=spec.schema_uri,
+        instance_schema=spec.instance_schema,
+    )
+
+
+def _executor(spec: Message, label: str) -> Container | Importer:
+    where = f"deployment_spec.executors.{label}"
+    match spec.WhichOneof("spec"):
+        case "container":
+            return _container(spec.container, where)
+        case "importer":
+            return _importer(spec.importer, where)
+        case other:
+            raise _unproven(f"an executor of kind {other}", where)
+
+
+def _container(spec: Message, where: str) -> Container:
+    if not spec.image:
+        raise _refusal(f"no image at {where}", where)
+    accelerator = spec.resources.accelerator
+    if accelerator.count or accelerator.type or accelerator.resource_type:
+        raise _unproven("an accelerator, which this computer is not known to have,", where)
+    if spec.HasField("lifecycle"):
+        raise _unproven("a lifecycle hook", where)
+    return Container(
+        image=spec.image,
+        command=tuple(spec.command),
+        args=tuple(spec.args),
+        env={variable.name: variable.value for variable in spec.env},
+    )
+
+
+def _importer(spec: Message, where: str) -> Importer:
+    if spec.download_to_workspace:
+        raise _unproven("downloadToWorkspace", where)
+    uri: Constant | ComponentInput
+    match spec.artifact_uri.WhichOneof("value"):
+        case "constant":
+            uri = Constant(parameters.from_proto(spec.artifact_uri.constant))
+        case "runtime_parameter":
+            uri = ComponentInput(spec.artifact_uri.runtime_parameter)
+        case _:
+            raise _refusal(f"no artifact_uri at {where}", where)
+    return Importer(
+        uri=uri,
+        artifact=_artifact(spec.type_schema),
+        metadata={name: parameters.from_proto(item) for name, item in spec.metadata.fields.items()},
+        reimport=spec.reimport,
+    )
+
+
+def _dag(spec: Message, where: str) -> Dag:
+    tasks = {
+        name: _task(name, task, f"{where}.dag.tasks.{name}") for name, task in spec.tasks.items()
+    }
+    if not tasks:
+        raise _refusal(f"{where} has no tasks", where)
+    parameter_outputs: dict[str, tuple[TaskOutput, ...]] = {}
+    for key, output in spec.outputs.parameters.items():
+        one = output.value_from_parameter
+        several = output.value_from_oneof.parameter_selectors
+        parameter_outputs[key] = tuple(
+            TaskOutput(selector.producer_subtask, selector.output_parameter_key)
+            for selector in (several or [one])
+        )
+    artifact_outputs = {
+        key: tuple(
+            TaskOutput(selector.producer_subtask, selector.output_artifact_key)
+            for selector in output.artifact_selectors
+        )
+        for key, output in spec.outputs.artifacts.items()
+    }
+    return Dag(_in_order(tasks, where), parameter_outputs, artifact_outputs)
+
+
+def _in_order(tasks: dict[str, Task], where: str) -> dict[str, Task]:
+    """Order tasks so that each comes after those it waits for."""
+    ordered: dict[str, Task] = {}
+    left = dict(tasks)
+    for task in tasks.values():
+        for name in task.upstream - tasks.keys():
+            raise _refusal(f"task {task.name!r} waits for {name!r}, which is not there", where)
+    while left:
+        ready = [task for task in left.values() if task.upstream <= ordered.keys()]
+        if not ready:
+            raise _refusal(f"the tasks {sorted(left)} wait for one another", where)
+        for task in ready:
+            ordered[task.name] = left.pop(task.name)
+    return ordered
+
+
+def _task(name: str, spec: Message, where: str) -> Task:
+    if spec.caching_options.cache_key:
+        raise _unproven("cacheKey", where)
+    inputs = {
+        key: _parameter_source(item, where, key) for key, item in spec.inputs.parameters.items()
+    }
+    artifacts = {
+        key: _artifact_source(item, where, key) for key, item in spec.inputs.artifacts.items()
+    }
+    origins = [*(source.origin for source in inputs.values()), *artifacts.values()]
+    producers = {origin.task for origin in origins if isinstance(origin, TaskOutput | FinalStatus)}
+    condition = spec.trigger_policy.condition
+    if condition:
+        try:
+            conditions.check(condition)
+        except conditions.ConditionError as error:
+            raise _refusal(f"the condition at {where}: {error}", where) from None
+    completed = spec.trigger_policy.DESCRIPTOR.enum_types_by_name["TriggerStrategy"].values_by_name
+    return Task(
+        name=name,
+        display_name=spec.task_info.name or name,
+        component=spec.component_ref.name,
+        parameters=inputs,
+        artifacts=artifacts,
+        upstream=frozenset({*spec.dependent_tasks, *producers}),
+        condition=condition,
+        waits_for_success=spec.trigger_policy.strategy
+        != completed["ALL_UPSTREAM_TASKS_COMPLETED"].number,
+        retry=_retry(spec.retry_policy) if spec.retry_policy.max_retry_count else None,
+        loop=_loop(spec, where),
+    )
+
+
+def _parameter_source(spec: Message, where: str, key: str) -> ParameterSource:
+    origin: Constant | TaskOutput | ComponentInput | FinalStatus
+    match spec.WhichOneof("kind"):
+        case "task_output_parameter":
+            output = spec.task_output_parameter
+            origin = TaskOutput(output.producer_task, output.output_parameter_key)
+        case "component_input_parameter":
+            origin = ComponentInput(spec.component_input_parameter)
+        case "task_final_status":
+            origin = FinalStatus(spec.task_final_status.producer_task)
+        case "runtime_value" if spec.runtime_value.WhichOneof("value") == "constant":
+            origin = Constant(parameters.from_proto(spec.runtime_value.constant))
+        case "runtime_value" if spec.runtime_value.WhichOneof("value") == "runtime_parameter":
+            origin = ComponentInput(spec.runtime_value.runtime_parameter)
+        case _:
+            raise _refusal(f"input {key!r} at {where} has no source", where)
+    selector = spec.parameter_expression_selector
+    if selector:
+        try:
+            conditions.check(selector)
+        except conditions.ConditionError as error:
+            raise _refusal(f"the selector of input {key!r} at {where}: {error}", where) from None
+    return ParameterSource(origin, selector)
+
+
+def _artifact_source(spec: Message, where: str, key: str) -> ArtifactSource:
+    match spec.WhichOneof("kind"):
+        case "task_output_artifact":
+            output = spec.task_output_artifact
+            return TaskOutput(output.producer_task, output.output_artifact_key)
+        case "component_input_artifact":
+            return ComponentInput(spec.component_input_artifact)
+        case _:
+            raise _refusal(f"input {key!r} at {where} has no source", where)
+
+
+def _retry(spec: Message) -> Retry:
+    return Retry(
+        count=spec.max_retry_count,
+        backoff=spec.backoff_duration.ToTimedelta().total_seconds(),
+        factor=spec.backoff_factor or 2.0,
+        longest=spec.backoff_max_duration.ToTimedelta().total_seconds() or 3600.0,
+    )
+
+
+def _loop(spec: Message, where: str) -> Loop | None:
+    limit = spec.iterator_policy.parallelism_limit
+    match spec.WhichOneof("iterator"):
+        case "parameter_iterator":
+            iterator = spec.parameter_iterator
+            if iterator.items.WhichOneof("kind") == "raw":
+                try:
+                    raw_items = json.loads(iterator.items.raw)
+                except ValueError as error:
+                    raise _refusal(f"the loop's items at {where}: {error}", where) from None
+                if not isinstance(raw_items, list):
+                    raise _refusal(f"the loop's items at {where} are not a list", where)
+                return Loop(iterator.item_input, tuple(raw_items), False, limit)
+            over = ComponentInput(iterator.items.input_parameter)
+            return Loop(iterator.item_input, over, False, limit)
+        case "artifact_iterator":
+            over = ComponentInput(spec.artifact_iterator.items.input_artifact)
+            return Loop(spec.artifact_iterator.item_input, over, True, limit)
+        case _:
+            return None
+
+
+def _check_consistent(root: Component, components: dict[str, Component]) -> None:
+    """Check every reference between components, which reading one at a time cannot."""
+    finished: set[str] = set()
+
+    def visit(component: Component, path: tuple[str, ...]) -> None:
+        if component.name in path:
+            raise _refusal(f"component {component.name!r} contains itself", "components")
+        if component.name in finished or not isinstance(component.body, Dag):
+            return
+        for task in component.body.tasks.values():
+            where = f"{component.name}.dag.tasks.{task.name}"
+            if task.component not in components:
+                raise _refusal(
+                    f"{where} uses component {task.component!r}, which is not there", where
+                )
+            child = components[task.component]
+            _check_task(task, component, components, where)
+            final = any(isinstance(p.origin, FinalStatus) for p in task.parameters.values())
+            if final and path:
+                raise _unproven("an ExitHandler in a sub-pipeline", where)
+            visit(child, (*path, component.name))
+        _check_outputs(component, components)
+        finished.add(component.name)
+
+    visit(root, ())
+
+
+def _check_task(
+    task: Task, parent: Component, components: dict[str, Component], where: str
+) -> None:
+    assert isinstance(parent.body, Dag)
+    tasks, child = parent.body.tasks, components[task.component]
+    for kind, sources in (
+        ("parameter", {key: source.origin for key, source in task.parameters.items()}),
+        ("artifact", task.artifacts),
+    ):
+        for key, origin in sources.items():
+            match origin:
+                case ComponentInput(name) if name not in getattr(parent, f"{kind}s"):
+                    unknown = f"an unknown input {name!r}"
+                case TaskOutput(name, output) if not _gives(
+                    components.get(tasks[name].component), f"{kind}_outputs", output
+                ):
+                    unknown = f"an unknown output {name}.{output}"
+                case _:
+                    continue
+            raise _refusal(f"{where} takes {key!r} from {unknown}", where)
+    given = {*task.parameters, *task.artifacts}
+    if task.loop is not None:
+        given.add(task.loop.item_input)
+    required = [key for key, p in child.parameters.items() if not (p.optional or p.has_default)]
+    required += [key for key, artifact in child.artifacts.items() if not artifact.optional]
+    for key in required:
+        if key not in given:
+            raise _refusal(f"{where} does not give the required input {key!r}", where)
+
+
+def _gives(component: Component | None, kind: str, output: str) -> bool:
+    return component is not None and output in getattr(component, kind)
+
+
+def _check_outputs(component: Component, components: dict[str, Component]) -> None:
+    assert isinstance(component.body, Dag)
+    tasks = component.body.tasks
+    for kind in ("parameter_outputs", "artifact_outputs"):
+        for key, selectors in getattr(component.body, kind).items():
+            for selector in selectors:
+                task = tasks.get(selector.task)
+                if not _gives(components.get(task.component) if task else None, kind, selector.key):
+                    where = f"{component.name}.dag.outputs.{key}"
+                    named = f"{selector.task}.{selector.key}"
+                    raise _refusal(f"{where} is taken from an unknown output {named}", where)

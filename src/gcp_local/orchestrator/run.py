@@ -1,0 +1,340 @@
+"""One run of a pipeline: which task when, with which inputs, and what comes of it.
+
+Every task that runs has a thread; so does every DAG, which does nothing but wait for its tasks.
+Only containers take one of the orchestrator's slots, so nesting can never block itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gcp_local.errors import ApiError
+from gcp_local.orchestrator import binding, conditions, container, loops
+from gcp_local.orchestrator.importer import imported
+from gcp_local.orchestrator.spec import Container, Dag, Importer
+from gcp_local.orchestrator.states import (
+    NOT_TRIGGERED,
+    JobState,
+    Outcome,
+    TaskCancelledError,
+    TaskFailedError,
+    TaskState,
+    Values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from gcp_local.orchestrator.container import Stores
+    from gcp_local.orchestrator.journal import Journal, Node
+    from gcp_local.orchestrator.processes import Command, Launcher, Process
+    from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
+
+_LOG = logging.getLogger(__name__)
+_CANCELLED = Outcome(TaskState.CANCELLED, error="The task was cancelled.")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run needs from around it.
+
+    Attributes:
+        root: the `gs://` prefix of the whole run.
+        work: the run's own folder on this host.
+        environment: the environment variables of every component.
+        placeholders: the values of the job's placeholders.
+        slots: taken by a container while it runs.
+        fail_fast: after a failure nothing new is started.
+
+    """
+
+    root: str
+    work: Path
+    environment: Mapping[str, str]
+    placeholders: Mapping[str, str]
+    stores: Stores
+    launcher: Launcher
+    slots: threading.Semaphore
+    fail_fast: bool
+
+
+class Run:
+    """Runs one pipeline to its end, in the calling thread and others of its own."""
+
+    def __init__(
+        self, pipeline: Pipeline, inputs: Values, journal: Journal, setting: Setting
+    ) -> None:
+        self._pipeline = pipeline
+        self._inputs = inputs
+        self._journal = journal
+        self._setting = setting
+        self._stopping = threading.Event()
+        self._failed = threading.Event()
+        self._why: tuple[JobState, str, int | None] | None = None
+        self._processes: set[Process] = set()
+        self._lock = threading.Lock()
+
+    def execute(self) -> None:
+        """Run everything; returns when the last task has ended and the job's end is saved."""
+        journal = self._journal
+        journal.start(self._pipeline.name, self._inputs)
+        outcome = self._dag(self._pipeline.root, self._inputs, journal.root)
+        if self._why is not None:
+            state, reason, code = self._why
+            ended = TaskState.CANCELLED if state is JobState.CANCELLED else TaskState.FAILED
+            journal.finish(state, Outcome(ended, error=reason), code)
+            return
+        failed = outcome.state is TaskState.FAILED
+        journal.finish(JobState.FAILED if failed else JobState.SUCCEEDED, outcome)
+
+    def stop(self, state: JobState, reason: str, code: int | None = None) -> None:
+        """End all processes and start nothing more; the job ends in that state. Returns at once."""
+        with self._lock:
+            if self._why is not None:
+                return
+            self._why = (state, reason, code)
+            self._stopping.set()
+            for process in self._processes:
+                process.stop()
+        if state is JobState.CANCELLED:
+            self._journal.cancelling()
+
+    def _dag(self, component: Component, inputs: Values, node: Node) -> Outcome:
+        """Run a DAG's tasks, each as soon as those before it have ended."""
+        assert isinstance(component.body, Dag)
+        dag = component.body
+        self._journal.add(node.child(name) for name in dag.tasks)
+        outcomes: dict[str, Outcome] = {}
+        waiting = dict(dag.tasks)
+        ended: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        running = 0
+        while waiting or running:
+            ready = [task for task in waiting.values() if task.upstream <= outcomes.keys()]
+            for task in ready:
+                del waiting[task.name]
+                before = {name: outcomes[name] for name in task.upstream}
+                untriggered = self._untriggered(task, before)
+                if untriggered is not None:
+                    self._journal.end(node.child(task.name), untriggered)
+                    outcomes[task.name] = untriggered
+                else:
+                    work = partial(self._task, task, inputs, node, before)
+                    self._in_thread(task.name, work, ended)
+                    running += 1
+            if not ready:
+                name, outcome = ended.get()
+                outcomes[name] = outcome
+                running -= 1
+        failed = [name for name, outcome in outcomes.items() if outcome.state is TaskState.FAILED]
+        if self._stopping.is_set():
+            return _CANCELLED
+        if failed:
+            return Outcome(TaskState.FAILED, error=_dag_error(failed, outcomes))
+        return Outcome(TaskState.SUCCEEDED, binding.dag_outputs(dag, outcomes))
+
+    def _in_thread(
+        self,
+        name: str,
+        work: Callable[[], Outcome],
+        ended: queue.SimpleQueue[tuple[str, Outcome]],
+    ) -> None:
+        def guarded() -> None:
+            try:
+                outcome = work()
+            except Exception as error:  # noqa: BLE001  (the last resort: a job must end)
+                _LOG.exception("a fault in task %r", name)
+                fault = f"A fault of the embedded cloud: {type(error).__name__}: {error}"
+                outcome = Outcome(TaskState.FAILED, error=fault)
+            ended.put((name, outcome))
+
+        threading.Thread(target=guarded, name=f"task-{name}", daemon=True).start()
+
+    def _untriggered(self, task: Task, outcomes: Mapping[str, Outcome]) -> Outcome | None:
+        """Decide whether a task whose predecessors have ended will not run."""
+        if self._stopping.is_set():
+            return _CANCELLED
+        if task.waits_for_success:
+            if any(outcomes[name].state is not TaskState.SUCCEEDED for name in task.upstream):
+                return NOT_TRIGGERED
+            if self._setting.fail_fast and self._failed.is_set():
+                return NOT_TRIGGERED
+        return None
+
+    def _task(
+        self,
+        task: Task,
+        given: Values,
+        parent_node: Node,
+        outcomes: Mapping[str, Outcome],
+    ) -> Outcome:
+        """Run one task and record it, whatever happens."""
+        node = parent_node.child(task.name)
+        component = self._pipeline.components[task.component]
+        try:
+            outcome = self._attempt(task, component, given, node, outcomes)
+        except TaskCancelledError:
+            outcome = _CANCELLED
+        except (TaskFailedError, ApiError, conditions.ConditionError) as error:
+            outcome = Outcome(TaskState.FAILED, error=str(error))
+        if outcome.state is TaskState.FAILED:
+            outcome = _CANCELLED if self._stopping.is_set() else outcome
+            self._failed.set()
+        self._journal.end(node, outcome)
+        return outcome
+
+    def _attempt(
+        self,
+        task: Task,
+        component: Component,
+        given: Values,
+        node: Node,
+        outcomes: Mapping[str, Outcome],
+    ) -> Outcome:
+        placeholders = self._placeholders(node)
+        inputs = binding.task_inputs(task, component, given, outcomes, placeholders, node.job)
+        values = {**dict.fromkeys(component.parameters), **inputs.parameters}
+        if task.condition and not conditions.holds(task.condition, values):
+            return NOT_TRIGGERED
+        if task.loop is None:
+            return self._component(component, inputs, node, task.retry)
+        self._journal.run(node, "system.DagExecution", inputs)
+        rounds = loops.rounds(task.loop, inputs)
+        return self._loop(task, component, rounds, node)
+
+    def _loop(self, task: Task, component: Component, rounds: list[Values], node: Node) -> Outcome:
+        """Run a task once for each item; the outputs are lists, in the order of the items."""
+        assert task.loop is not None
+        nodes = [node.child(f"{task.name}-{number}") for number in range(len(rounds))]
+        self._journal.add(nodes)
+        limit = task.loop.parallelism or len(rounds)
+        ended: queue.SimpleQueue[tuple[str, Outcome]] = queue.SimpleQueue()
+        outcomes: dict[str, Outcome] = {}
+        started = 0
+        while len(outcomes) < len(rounds):
+            while started < len(rounds) and started - len(outcomes) < limit:
+                inputs, own = rounds[started], nodes[started]
+                work = partial(self._round, component, inputs, own, task.retry)
+                self._in_thread(own.name, work, ended)
+                started += 1
+            name, outcome = ended.get()
+            outcomes[name] = outcome
+        ordered = [outcomes[own.name] for own in nodes]
+        failed = [own.name for own in nodes if outcomes[own.name].state is TaskState.FAILED]
+        if failed:
+            return Outcome(TaskState.FAILED, error=_dag_error(failed, outcomes))
+        if self._stopping.is_set():
+            return _CANCELLED
+        return Outcome(TaskState.SUCCEEDED, loops.gathered(component, ordered))
+
+    def _round(
+        self, component: Component, inputs: Values, node: Node, retry: Retry | None
+    ) -> Outcome:
+        try:
+            stopped = self._stopping.is_set()
+            outcome = _CANCELLED if stopped else self._component(component, inputs, node, retry)
+        except TaskCancelledError:
+            outcome = _CANCELLED
+        except (TaskFailedError, ApiError) as error:
+            outcome = Outcome(TaskState.FAILED, error=str(error))
+        self._journal.end(node, outcome)
+        return outcome
+
+    def _component(
+        self, component: Component, inputs: Values, node: Node, retry: Retry | None
+    ) -> Outcome:
+        """Do what the component does, with its retries."""
+        match component.body:
+            case Dag():
+                self._journal.run(node, "system.DagExecution", inputs)
+                return self._dag(component, inputs, node)
+            case Importer() as importer:
+                self._journal.run(node, "system.ImporterExecution", inputs)
+                placeholders = self._placeholders(node)
+                return imported(importer, inputs, self._journal.parent, node.id, placeholders)
+            case Container() as body:
+                return self._container(component, body, inputs, node, retry)
+
+    def _container(
+        self, component: Component, body: Container, inputs: Values, node: Node, retry: Retry | None
+    ) -> Outcome:
+        tries = 0
+        while True:
+            try:
+                return self._container_once(component, body, inputs, node, tries)
+            except TaskFailedError as error:
+                if retry is None or tries >= retry.count:
+                    raise
+                self._journal.retry(node, str(error))
+                pause = min(retry.backoff * retry.factor**tries, retry.longest)
+                if self._stopping.wait(pause):
+                    raise TaskCancelledError from error
+                tries += 1
+
+    def _container_once(
+        self, component: Component, body: Container, inputs: Values, node: Node, tries: int
+    ) -> Outcome:
+        setting = self._setting
+        with setting.slots:
+            if self._stopping.is_set():
+                raise TaskCancelledError
+            self._journal.run(node, "system.ContainerExecution", inputs)
+            identity = f"{node.name}_{node.id}"
+            folder = setting.work / f"{node.id % 2**64:016x}-{tries}"
+            place = container.Place(
+                folder=folder,
+                root=f"{setting.root}/{identity}",
+                artifact_name=lambda key: binding.artifact_name(self._journal.parent, node, key),
+                placeholders=self._placeholders(node),
+                environment=setting.environment,
+            )
+            return container.run(component, body, inputs, place, setting.stores, self._start)
+
+    def _start(self, command: Command) -> Process:
+        """Start a process unless the run is being stopped; and stop it when that happens later."""
+        with self._lock:
+            if self._why is not None:
+                raise TaskCancelledError
+            process = self._setting.launcher.start(command)
+            self._processes.add(process)
+        return _Tracked(process, self._forget)
+
+    def _forget(self, process: Process) -> None:
+        with self._lock:
+            self._processes.discard(process)
+
+    def _placeholders(self, node: Node) -> dict[str, str]:
+        return {
+            **self._setting.placeholders,
+            ".pipeline_task_name": node.name,
+            ".pipeline_task_uuid": str(node.id),
+        }
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """A process that is forgotten when it has ended."""
+
+    process: Process
+    forget: Callable[[Process], None]
+
+    def wait(self) -> int:
+        try:
+            return self.process.wait()
+        finally:
+            self.forget(self.process)
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def _dag_error(failed: list[str], outcomes: Mapping[str, Outcome]) -> str:
+    """Say it as Vertex AI does, and then what really happened."""
+    reasons = "; ".join(f"{name}: {outcomes[name].error}" for name in failed)
+    names = ", ".join(failed)
+    return f"The DAG failed because some tasks failed. The failed tasks are: [{names}].; {reasons}"
