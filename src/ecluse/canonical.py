@@ -21,7 +21,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def readable_json(value: Any) -> bytes:
-    """Return canonical JSON for files that people open: the same, indented, with a final newline."""
+    """Return the same for files that people open: indented, with a final newline."""
     text = json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 

@@ -28,6 +28,7 @@ class PipelineFolder:
         name: the folder's name, which is the pipeline's.
         path: where it is.
         settings: its pipeline.yaml.
+
     """
 
     name: str
@@ -50,6 +51,7 @@ class Catalog:
 
     Attributes:
         root: the repository's root folder.
+
     """
 
     root: Path
@@ -60,13 +62,14 @@ class Catalog:
 
         Raises:
             InvalidInput: neither the folder nor a parent has pipelines/ and environments/.
+
         """
         start = start.resolve()
         for folder in (start, *start.parents):
             if (folder / "pipelines").is_dir() and (folder / "environments").is_dir():
                 return cls(folder)
         raise InvalidInput(
-            "this is no écluse repository: no folder here or above has pipelines/ and environments/",
+            "no écluse repository: no folder here or above has pipelines/ and environments/",
             where=str(start),
             fix="change into your clone, or give --repository",
         )
@@ -95,6 +98,7 @@ class Catalog:
         Raises:
             UnknownEnvironment: there is none of that name.
             SettingsError: its file, or its `requires`, is wrong.
+
         """
         if name not in self.environment_names:
             raise UnknownEnvironment(
@@ -124,6 +128,7 @@ class Catalog:
         Raises:
             UnknownPipeline: there is none of that name.
             SettingsError: its pipeline.yaml is wrong.
+
         """
         if name not in self.pipeline_names:
             raise UnknownPipeline(
@@ -149,6 +154,7 @@ class Catalog:
         Raises:
             UnknownPipeline: one of the names is no pipeline, or there is none at all.
             SettingsError: a pipeline.yaml is wrong.
+
         """
         wanted = tuple(names) or self.pipeline_names
         if not wanted:
@@ -162,6 +168,7 @@ class Catalog:
 
         Raises:
             SettingsError: one of them is not there.
+
         """
         for source in sorted(sources):
             path = self.root / source

@@ -31,6 +31,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
 
     Raises:
         SettingsError: naming file, line and field of the first thing that cannot work.
+
     """
     environments = catalog.environments()
     _refuse_other_images(environments)
@@ -43,7 +44,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
 
 
 def _refuse_other_images(environments: Iterable[Environment]) -> None:
-    """The same digest runs in both, so an environment takes images from where those below do."""
+    """Refuse other images than the environment below has: the same digest runs in both."""
     by_name = {environment.name: environment for environment in environments}
     for environment in by_name.values():
         below = by_name.get(environment.requires or "")
@@ -61,7 +62,9 @@ def _check_parameters(
     declared = pipeline.parameters
     settings = folder.settings
     overrides = settings.environments.get(environment.name)
-    written = [(("parameters",), settings.parameters)]
+    written: list[tuple[tuple[str, ...], Mapping[str, Parameter]]] = [
+        (("parameters",), settings.parameters)
+    ]
     if overrides is not None:
         written.append((("environments", environment.name, "parameters"), overrides.parameters))
     for path, parameters in written:

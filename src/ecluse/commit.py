@@ -16,6 +16,7 @@ class Commit:
         time: when it was committed, RFC 3339.
         subject: the first line of its message.
         clean: whether the working tree holds exactly this commit.
+
     """
 
     sha: str
@@ -29,6 +30,7 @@ def head_commit(root: Path) -> Commit:
 
     Raises:
         InvalidInput: the folder is no git repository, or has no commit yet.
+
     """
     try:
         answer = _git(root, "log", "-1", "--format=%H%n%cI%n%s")

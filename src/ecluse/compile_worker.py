@@ -1,11 +1,13 @@
-"""Compiles pipelines in a process of its own, started by `ecluse.compiler` and importing nothing of it.
+"""Compiles pipelines in a process of its own, which `ecluse.compiler` starts.
+
+Nothing of ours is imported here.
 
 A pipeline.py is somebody's code: it may print, exit, or leave modules behind that carry the name of
 another repository's. In a child none of that reaches the engine. One child compiles all pipelines
 that need it, so that the import of kfp is paid once.
 
-Reads one JSON object from standard input, `{"root": …, "pipelines": [NAME, …]}`, and writes one line
-of JSON a pipeline to the descriptor that `--answers` names:
+Reads one JSON object from standard input, `{"root": …, "pipelines": [NAME, …]}`, and writes one
+line of JSON a pipeline to the descriptor that `--answers` names:
 `{"name", "spec", "platform_spec", "sources"}` or `{"name", "error", "line"}`. `sources` are the
 files, from the root, that were imported on the way, with their sha256.
 """
@@ -106,7 +108,10 @@ def _line_in(error: BaseException, root: Path, name: str) -> str:
     if isinstance(error, SyntaxError) and error.filename:
         frames = [(error.filename, error.lineno or 1)]
     else:
-        frames = [(frame.filename, frame.lineno or 1) for frame in traceback.extract_tb(error.__traceback__)]
+        frames = [
+            (frame.filename, frame.lineno or 1)
+            for frame in traceback.extract_tb(error.__traceback__)
+        ]
     for filename, line in reversed(frames):
         path = Path(filename)
         if path.is_absolute() and path.is_relative_to(root) and ".venv" not in path.parts:

@@ -48,6 +48,7 @@ class CompiledPipeline:
     Attributes:
         name: the pipeline folder's name.
         spec: the PipelineSpec as plain values.
+
     """
 
     name: str
@@ -66,9 +67,7 @@ class CompiledPipeline:
     @property
     def images(self) -> tuple[str, ...]:
         """The images that components run in, sorted."""
-        return tuple(
-            sorted({c["image"] for c in _containers(self.spec) if "image" in c})
-        )
+        return tuple(sorted({c["image"] for c in _containers(self.spec) if "image" in c}))
 
     @cached_property
     def code_digest(self) -> str:
@@ -80,6 +79,7 @@ class CompiledPipeline:
 
         Raises:
             CompilationError: the pipeline needs a runtime image and none is given.
+
         """
         if not self.uses_runtime_image:
             return canonical_yaml(self.spec)
@@ -113,7 +113,7 @@ class CompiledPipeline:
 class _Quoted(yaml.SafeDumper):
     """Writes every text in double quotes, whatever it looks like, and never an alias."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 PyYAML's signature
         return True
 
 
@@ -136,6 +136,7 @@ def compile_pipelines(catalog: Catalog, names: Iterable[str] = ()) -> dict[str, 
     Raises:
         UnknownPipeline: one of the names is no pipeline.
         CompilationError: one does not compile, or two compile to one name.
+
     """
     wanted = [folder.name for folder in catalog.pipelines(names)]
     cache = _Cache(catalog)
@@ -231,7 +232,8 @@ def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
         cwd=root,
     )
     os.close(writable)
-    assert worker.stdin is not None and worker.stderr is not None
+    assert worker.stdin is not None
+    assert worker.stderr is not None
     with worker, worker.stdin:
         worker.stdin.write(json.dumps({"root": str(root), "pipelines": names}).encode())
         worker.stdin.close()
@@ -260,15 +262,15 @@ def _refuse_what_vertex_refuses(
     where = f"pipelines/{name}/pipeline.py"
     if platform_spec.get("platforms"):
         raise CompilationError(
-            f"pipeline `{name}` has a platform spec (volumes, secrets, pod settings), which Vertex AI "
-            "refuses",
+            f"pipeline `{name}` has a platform spec (volumes, secrets, pod settings), which "
+            "Vertex AI refuses",
             where=where,
             fix="leave out what kfp-kubernetes added",
         )
     unproven = sorted(_UNPROVEN_FIELDS & _keys(spec))
     if unproven:
         raise CompilationError(
-            f"pipeline `{name}` compiles to `{unproven[0]}`, which is not known to work on Vertex AI",
+            f"pipeline `{name}` compiles to `{unproven[0]}`, which is unproven on Vertex AI",
             where=where,
             fix="write it without",
         )
@@ -276,8 +278,8 @@ def _refuse_what_vertex_refuses(
         raise CompilationError(
             f"pipeline `{name}` has no parameter `run_key`",
             where=where,
-            fix="add `run_key: str` and hand it to the first tasks: a qualifying run may take nothing "
-            "from the cache",
+            fix="add `run_key: str` and hand it to the first tasks: a qualifying run may take "
+            "nothing from the cache",
         )
 
 

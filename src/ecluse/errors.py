@@ -5,7 +5,7 @@
     │   ├── SettingsError           a field of an environments/*.yaml or pipeline.yaml
     │   ├── UnknownEnvironment
     │   ├── UnknownPipeline
-    │   ├── CompilationError        a pipeline.py that does not compile, or compiles to what Vertex refuses
+    │   ├── CompilationError        a pipeline that does not compile, or to what Vertex AI refuses
     │   ├── UnusableData            a data file that the pipeline's own check refuses
     │   └── UnknownMetric           a gate on a metric that no task of the run produced
     └── Refused                     exit code 1: a check, a gate, a run or the cloud said no
@@ -27,8 +27,9 @@ class EcluseError(Exception):
 
     Attributes:
         what: one sentence on what is wrong.
-        where: `file:line`, a field, or a resource name; empty when the command line itself is meant.
+        where: `file:line`, a field or a resource name; empty where the command line is meant.
         fix: what to do now, ideally the next command to type.
+
     """
 
     exit_code: ClassVar[int] = 1

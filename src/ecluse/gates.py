@@ -26,6 +26,7 @@ class Verdict:
         limit: the number that the value was held against; none if there was none.
         champion: the live pipeline's value, where it was asked for and is known.
         note: what a reader has to know besides.
+
     """
 
     metric: str
@@ -54,6 +55,7 @@ class TaskOutcome:
         name: the task's name in the compiled pipeline.
         ended: `succeeded`, `skipped` (taken from the cache), `not triggered` (its condition was
             false), or another state in plain words.
+
     """
 
     name: str
@@ -81,6 +83,7 @@ def judge(
 
     Raises:
         UnknownMetric: a gate names a metric that its task, though it ran, did not produce.
+
     """
     ended = {task.name: task.ended for task in tasks}
     verdicts = [_fresh(ended)]

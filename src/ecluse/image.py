@@ -1,7 +1,7 @@
 """What an image is made of, and the tag that says so.
 
-An image's tag is the hash of everything that goes into it, so "is there an image for these sources?"
-is a look-up, and a change elsewhere in the repository builds nothing.
+An image's tag is the hash of everything that goes into it, so "is there an image for these
+sources?" is a look-up, and a change elsewhere in the repository builds nothing.
 """
 
 import io
@@ -26,6 +26,7 @@ class ImageSource:
         name: `runtime` or another of [tool.ecluse.images].
         target: the Dockerfile's stage.
         tag: the hash of the sources and of the Dockerfile's stages behind the target.
+
     """
 
     name: str
@@ -43,6 +44,7 @@ def image_source(catalog: Catalog, name: str) -> ImageSource:
     Raises:
         InvalidInput: pyproject.toml declares no such image.
         SettingsError: a source or the Dockerfile's stage is missing.
+
     """
     images = catalog.project.images
     if name not in images:

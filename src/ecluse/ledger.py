@@ -37,6 +37,7 @@ class Entry(BaseModel):
         qualification: the evidence's address.
         at: when.
         by: who.
+
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -111,6 +112,7 @@ class Ledger:
 
         Raises:
             LedgerMoved: the record changed since it was read.
+
         """
         changed = record.model_copy(update={"entries": (*record.entries, entry)})
         content = json.dumps(

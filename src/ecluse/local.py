@@ -39,6 +39,7 @@ def embedded_cloud(state: Path) -> str:
     Raises:
         InvalidInput: ECLUSE_LOCAL is neither a yes nor an address.
         CloudError: it does not start; with the last line of its log.
+
     """
     setting = os.environ.get("ECLUSE_LOCAL", "")
     if setting.startswith(("http://127.0.0.1:", "http://localhost:")):
@@ -67,7 +68,6 @@ def lay_out(environments: Iterable[Environment], address: str) -> None:
         cloud = connect(environment, local=address)
         # Each call finds its work done or does it; the mark saves the calls the next time.
         mark = f"{environment.ledger}/.laid-out.json"
-        cloud.storage.ensure_bucket(environment.ledger, environment.location)
         wanted = [
             environment.evidence,
             environment.bucket,
@@ -77,6 +77,7 @@ def lay_out(environments: Iterable[Environment], address: str) -> None:
         found = cloud.storage.read(mark)
         if found is not None and json.loads(found.content) == wanted:
             continue
+        cloud.storage.ensure_bucket(environment.ledger, environment.location)
         cloud.storage.ensure_bucket(environment.evidence, environment.location)
         cloud.storage.ensure_bucket(environment.bucket, environment.location)
         cloud.registry.ensure_repository()
@@ -94,6 +95,7 @@ def record_image(address: str, repository: str, archive: bytes) -> str:
 
     Returns:
         The image's reference by digest.
+
     """
     query = urllib.parse.urlencode({"repository": repository})
     request = urllib.request.Request(  # noqa: S310 an http address on loopback, checked above

@@ -74,6 +74,7 @@ def run_id(*, package: str, environment: str, subject: str, attempt: int) -> str
         environment: where it runs.
         subject: the digest of what is tried (pipeline, settings and release).
         attempt: 1 for the first try.
+
     """
     tail = f"-{environment}-{subject.removeprefix('sha256:')[:10]}-{attempt}"
     head = re.sub(r"[^a-z0-9-]", "-", package.lower())

@@ -20,6 +20,7 @@ class Action:
         reasons: why, in words: `code`, `runtime image`, `parameters`, …
         live: the digest that is live now.
         target: the digest that would be.
+
     """
 
     pipeline: str
@@ -69,6 +70,7 @@ def make_plan(
         records: the ledger, by pipeline.
         environment: the environment's name.
         only: restrict the plan to these pipelines; nothing is retired then.
+
     """
     names = set(only) or set(release.pipelines) | set(records)
     actions = []

@@ -5,7 +5,7 @@ again: each step finds its own work done, or does it. What is live stays live un
 compare-and-swap, the last step, has made something else live.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -13,15 +13,14 @@ from typing import Any, Literal, Protocol
 from ecluse import clock, gates, naming
 from ecluse.canonical import digest_of_value, short
 from ecluse.cloud import Cloud
-from ecluse.cloud.pipelines import RunRequest
 from ecluse.errors import EcluseError, GateRefused, ReleaseAltered, RunFailed
 from ecluse.gates import TaskOutcome, Verdict
 from ecluse.ledger import Entry, Record
-from ecluse.plan import Action, Plan
+from ecluse.plan import Action, Plan, make_plan
 from ecluse.qualification import Evidence, Qualifications
 from ecluse.release import Release, ReleasedPipeline
 from ecluse.release_store import publish_release
-from ecluse.run import Run
+from ecluse.run import Run, RunRequest
 
 Ending = Literal["activated", "unchanged", "retired", "refused", "failed"]
 
@@ -30,13 +29,13 @@ class Watcher(Protocol):
     """Who is told how a promotion goes. Called from several threads."""
 
     def step(self, pipeline: str, text: str) -> None:
-        """A step of a pipeline was done."""
+        """Take note of a step that was done."""
 
     def running(self, pipeline: str, run: Run) -> None:
-        """A pipeline's run was looked at."""
+        """Take note of how a run does."""
 
     def judged(self, pipeline: str, verdicts: tuple[Verdict, ...]) -> None:
-        """A pipeline's run was held against its gates."""
+        """Take note of what the gates said."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Outcome:
         run: the qualifying run, if there was one.
         verdicts: what its gates said.
         error: why it was refused or failed.
+
     """
 
     pipeline: str
@@ -86,6 +86,7 @@ class Promotion:
         by: who promotes.
         version: the tag it is promoted as, if any.
         rerun: start a new attempt even where a finished run exists.
+
     """
 
     release: Release
@@ -103,6 +104,7 @@ class Promotion:
 
         Raises:
             NotQualified: naming the first pipeline that has no valid evidence.
+
         """
         if self.below is None:
             return
@@ -117,6 +119,7 @@ class Promotion:
         Raises:
             NotQualified: the environment below did not qualify something; nothing was done.
             Refused: the release cannot be kept; nothing was done.
+
         """
         self.verify(plan)
         if plan.changes:
@@ -134,6 +137,35 @@ class Promotion:
             return attempt.ended("refused", error)
         except EcluseError as error:
             return attempt.ended("failed", error)
+
+
+def prepare(
+    release: Release,
+    files: Mapping[str, bytes],
+    *,
+    cloud: Cloud,
+    below: Cloud | None,
+    by: str,
+    version: str | None = None,
+    rerun: bool = False,
+    parallel: int = 4,
+    only: Sequence[str] = (),
+) -> tuple[Promotion, Plan]:
+    """Read the ledger once, and return the plan with the promotion that can execute it."""
+    records = cloud.ledger.read_all()
+    plan = make_plan(release, records, cloud.environment.name, only=only)
+    promotion = Promotion(
+        release=release,
+        files=files,
+        cloud=cloud,
+        below=below,
+        by=by,
+        version=version,
+        rerun=rerun,
+        parallel=parallel,
+        records=records,
+    )
+    return promotion, plan
 
 
 class _Attempt:
@@ -191,8 +223,10 @@ class _Attempt:
     def _record(self) -> Record:
         """Return the record that the plan was made from: the swap fails if it changed since."""
         known = self._promotion.records.get(self._name)
-        return known if known is not None else Record(
-            environment=self._cloud.environment.name, pipeline=self._name
+        return (
+            known
+            if known is not None
+            else Record(environment=self._cloud.environment.name, pipeline=self._name)
         )
 
     def _upload(self, pipeline: ReleasedPipeline) -> None:
@@ -229,7 +263,9 @@ class _Attempt:
         run = self._cloud.pipelines.wait(run, lambda seen: self._watcher.running(self._name, seen))
         self._run = run
         if run.state != "succeeded":
-            raise RunFailed(run.failure, where=run.name, fix="mend it; the next attempt is a new run")
+            raise RunFailed(
+                run.failure, where=run.name, fix="mend it; the next attempt is a new run"
+            )
         if run.template != pipeline.digest:
             raise ReleaseAltered(
                 f"the run took {run.template or 'an unknown template'}, not {pipeline.digest}",

@@ -31,6 +31,7 @@ class Evidence(BaseModel):
         subject: one digest for the four fields after it.
         release: the manifest's digest.
         run: the qualifying run's resource name.
+
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +73,7 @@ class Qualifications:
 
         Returns:
             The object's address.
+
         """
         key = self._environment.signing_key
         signature = self._cloud.keys.sign(key, evidence.signed_content())
@@ -89,13 +91,14 @@ class Qualifications:
 
         Raises:
             NotQualified: there is none, or its signature or any of its claims is wrong.
+
         """
         address = self.address(pipeline)
         found = self._cloud.storage.read(address)
         if found is None:
             raise NotQualified(
-                f"`{pipeline.name}` ({short(pipeline.digest)}, with these settings and image) did not "
-                f"qualify in {self._environment.name}",
+                f"`{pipeline.name}` ({short(pipeline.digest)}, with these settings and image) "
+                f"did not qualify in {self._environment.name}",
                 where=address,
                 fix=f"promote its release to {self._environment.name} first",
             )

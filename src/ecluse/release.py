@@ -1,7 +1,7 @@
 """A release: one commit's compiled pipelines, their settings and the runtime image's digest.
 
-A release is a folder: `release.json`, the manifest, and one `PIPELINE.yaml` for each pipeline. It is
-built once, from a clean commit, and is the same bytes whenever the same commit is built again.
+A release is a folder: `release.json`, the manifest, and one `PIPELINE.yaml` for each pipeline. It
+is built once, from a clean commit, and is the same bytes whenever that commit is built again.
 """
 
 import json
@@ -40,6 +40,7 @@ class ReleasedPipeline(_Manifest):
         parameters: the names of its runtime parameters.
         settings: the delivered part of its pipeline.yaml.
         settings_digest: sha256 of `settings` as canonical JSON.
+
     """
 
     name: str
@@ -108,12 +109,13 @@ def make_release(
     Raises:
         InvalidInput: the working tree is not clean, so that no commit would name these bytes.
         CompilationError: a pipeline needs the runtime image and there is none.
+
     """
     if not commit.clean:
         raise InvalidInput(
             "the working tree has changes that no commit holds",
             where=str(catalog.root),
-            fix="commit them: a release is made of one commit (`ecluse run` runs what is not committed)",
+            fix="commit them, or try them with `ecluse run`: a release is made of one commit",
         )
     pipelines: dict[str, ReleasedPipeline] = {}
     files: dict[str, bytes] = {}
@@ -163,6 +165,7 @@ def read_release(folder: Path) -> tuple[Release, dict[str, bytes]]:
     Raises:
         InvalidInput: there is no release there.
         ReleaseAltered: a file or a setting is not what was built.
+
     """
     manifest = folder / MANIFEST
     if not manifest.is_file():
@@ -185,6 +188,7 @@ def parse_release(content: bytes, *, where: str) -> Release:
 
     Raises:
         ReleaseAltered: they are no manifest, or not in the form that `ecluse build` writes.
+
     """
     try:
         release = Release.model_validate(json.loads(content))
@@ -201,6 +205,7 @@ def verify_release(release: Release, files: Mapping[str, bytes], *, where: str) 
 
     Raises:
         ReleaseAltered: naming the first thing that differs.
+
     """
     for name, pipeline in release.pipelines.items():
         content = files.get(pipeline.file, b"")
@@ -219,4 +224,6 @@ def verify_release(release: Release, files: Mapping[str, bytes], *, where: str) 
             )
 
 
-_REBUILD = "build it again from its commit with `ecluse build`; if you changed nothing, find out who did"
+_REBUILD = (
+    "build it again from its commit with `ecluse build`; if you changed nothing, find out who did"
+)

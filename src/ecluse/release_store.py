@@ -15,6 +15,7 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
 
     Raises:
         Refused: this commit already has another release.
+
     """
     folder = _folder(cloud, release.commit)
     manifest = f"{folder}/{MANIFEST}"
@@ -39,6 +40,7 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
     Raises:
         InvalidInput: that commit has no release there.
         ReleaseAltered: what is there is not what was built.
+
     """
     folder = _folder(cloud, commit)
     manifest = cloud.storage.read(f"{folder}/{MANIFEST}")

@@ -20,6 +20,26 @@ FINISHED: frozenset[State] = frozenset(
 
 
 @dataclass(frozen=True)
+class RunRequest:
+    """What a run is created from.
+
+    Attributes:
+        run_id: its id.
+        display_name: its name in the console.
+        template: the compiled pipeline's address, by digest.
+        parameters: runtime parameters.
+        labels: its labels.
+
+    """
+
+    run_id: str
+    display_name: str
+    template: str
+    parameters: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Artifact:
     """An artifact that a task wrote.
 
@@ -28,6 +48,7 @@ class Artifact:
         type: its schema's title, such as `system.Metrics`.
         uri: where its content is.
         metadata: what the task said of it.
+
     """
 
     name: str
@@ -47,6 +68,7 @@ class Task:
         error: why it failed, in the component's own words.
         artifacts: what it wrote.
         group: whether it only holds other tasks: the whole run, a condition, a nested pipeline.
+
     """
 
     name: str
@@ -86,6 +108,7 @@ class Run:
         created, started, ended: when.
         template: the compiled pipeline's digest, as the service says it took it.
         parameters: the runtime parameters.
+
     """
 
     name: str

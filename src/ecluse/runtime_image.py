@@ -29,6 +29,7 @@ def resolve_image(
 
     Raises:
         CloudError: the build failed, or did not push what was asked for.
+
     """
     source = image_source(catalog, name)
     repository = cloud.environment.images

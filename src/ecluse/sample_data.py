@@ -1,4 +1,4 @@
-"""Data for a run on the embedded cloud: made, or taken from a file, by the pipeline's own commands."""
+"""Data for a run on the embedded cloud, made or checked by the pipeline's own commands."""
 
 import os
 import subprocess
@@ -18,6 +18,7 @@ def sample_file(catalog: Catalog, folder: PipelineFolder, *, given: Path | None)
     Raises:
         InvalidInput: the pipeline declares no sample data.
         UnusableData: the given file fails the pipeline's check, or making one failed.
+
     """
     sample = _declared(folder)
     if given is not None:
@@ -32,19 +33,18 @@ def sample_file(catalog: Catalog, folder: PipelineFolder, *, given: Path | None)
     return path
 
 
-def lay_sample(catalog: Catalog, folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
+def lay_sample(folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
     """Upload a data file to where the pipeline looks for it in an environment.
 
     Only for the embedded cloud: real data in a real bucket is nobody's to replace.
 
     Returns:
         The object's address.
+
     """
     assert cloud.addresses.local is not None, "sample data is for the embedded cloud only"
     sample = _declared(folder)
-    parameters = folder.settings.parameters_in(
-        cloud.environment, (), runtime_image="", commit=""
-    )
+    parameters = folder.settings.parameters_in(cloud.environment, (), runtime_image="", commit="")
     address = parameters.get(sample.parameter)
     if not isinstance(address, str) or not address.startswith("gs://"):
         raise InvalidInput(
@@ -78,7 +78,12 @@ def _run(
     }
     try:
         done = subprocess.run(
-            arguments, cwd=catalog.root, env=environment, capture_output=True, text=True, check=False
+            arguments,
+            cwd=catalog.root,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError as error:
         raise UnusableData(f"`{command[0]}` cannot be run: {error.strerror}", where=where) from None

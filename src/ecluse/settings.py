@@ -98,6 +98,7 @@ class Gate(_Settings):
         no_worse_than: compare with the live pipeline's last qualifying run.
         tolerance: by how much the champion may be missed, in the metric's own unit.
         better: which direction is better, for the comparison with the champion.
+
     """
 
     metric: MetricName
@@ -215,6 +216,7 @@ class ImageSettings(_Settings):
     Attributes:
         target: the Dockerfile's stage.
         sources: files and folders that go in, from the repository's root. Nothing else may.
+
     """
 
     target: str
@@ -233,6 +235,7 @@ def read_environment(file: Path, shown: str) -> Environment:
 
     Raises:
         SettingsError: with file, line and field.
+
     """
     return _read(Environment, file, shown, {"name": file.stem})
 
@@ -242,6 +245,7 @@ def read_pipeline(file: Path, shown: str) -> PipelineSettings:
 
     Raises:
         SettingsError: with file, line and field.
+
     """
     return _read(PipelineSettings, file, shown, {})
 
@@ -261,9 +265,7 @@ def read_project(file: Path) -> ProjectSettings:
         ) from None
 
 
-def _read(
-    model: type[_Model], file: Path, shown: str, given: Mapping[str, Any]
-) -> _Model:
+def _read(model: type[_Model], file: Path, shown: str, given: Mapping[str, Any]) -> _Model:
     source = read_yaml(file, shown)
     for name in given:
         if name in source.content:
@@ -319,7 +321,11 @@ def _said(problem: Mapping[str, Any] | Any) -> str:
             return str(problem["ctx"]["error"])
         case _:
             found = problem["input"]
-            shown = f"`{found}`" if isinstance(found, bool | int | float | str | None) else type(found).__name__
+            shown = (
+                f"`{found}`"
+                if isinstance(found, bool | int | float | str | None)
+                else type(found).__name__
+            )
             message = str(problem["msg"])
             return f"{message[0].lower()}{message[1:]}, found {shown}"
 

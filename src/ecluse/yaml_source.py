@@ -20,6 +20,7 @@ class YamlSource:
         shown: the file's name as errors show it.
         content: the parsed mapping.
         lines: the line (from 1) of every field, by its path from the top.
+
     """
 
     shown: str
@@ -38,6 +39,7 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
 
     Raises:
         SettingsError: it is missing, is no YAML, is no mapping, or has a key twice.
+
     """
     try:
         text = file.read_text(encoding="utf-8")
@@ -66,9 +68,7 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
     return YamlSource(shown=shown, content=content, lines=lines)
 
 
-def _note_lines(
-    node: yaml.Node, path: FieldPath, lines: dict[FieldPath, int], shown: str
-) -> None:
+def _note_lines(node: yaml.Node, path: FieldPath, lines: dict[FieldPath, int], shown: str) -> None:
     lines[path] = min(lines.get(path, node.start_mark.line + 1), node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         for index, child in enumerate(node.value):

@@ -27,6 +27,7 @@ class Addresses:
     Attributes:
         environment: the environment.
         local: the embedded cloud's address, such as `http://127.0.0.1:8123`; none for Google's.
+
     """
 
     environment: Environment
@@ -39,7 +40,7 @@ class Addresses:
             return None
         from google.auth.credentials import AnonymousCredentials
 
-        return AnonymousCredentials()
+        return AnonymousCredentials()  # type: ignore[no-untyped-call]
 
     def client_options(self, service: str, *, regional: bool = False) -> dict[str, str]:
         """Return the client options of a service, such as `aiplatform`."""

@@ -23,6 +23,7 @@ class FinishedBuild:
     Attributes:
         id: the build's id.
         images: the digest of each image it pushed, by `REPOSITORY/NAME:TAG`.
+
     """
 
     id: str
@@ -69,6 +70,7 @@ class Builds:
 
         Raises:
             CloudError: the build did not succeed.
+
         """
         name = f"{self._parent}/triggers/{trigger}"
         with translated(name):

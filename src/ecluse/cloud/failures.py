@@ -16,6 +16,7 @@ def translated(resource: str) -> Iterator[None]:
 
     Raises:
         CloudError: with Google's own message.
+
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The image repository: is there an image for these sources, and what is its digest?"""
+"""The image repository: tells the digest of an image, if there is one of the tag."""
 
 from typing import Any
 
@@ -34,6 +34,7 @@ class Images:
             repository: `LOCATION-docker.pkg.dev/PROJECT/REPOSITORY`.
             name: the image's name in it.
             tag: its tag.
+
         """
         host, project, repository_id = repository.split("/")
         location = host.removesuffix("-docker.pkg.dev")

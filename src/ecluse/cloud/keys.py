@@ -4,6 +4,7 @@ The private key never leaves KMS. The algorithm is EC_SIGN_P256_SHA256.
 """
 
 import hashlib
+from contextlib import suppress
 from typing import Any
 
 from google.api_core import exceptions
@@ -50,11 +51,9 @@ class Keys:
         ring, _, key_id = key.partition("/cryptoKeys/")
         location, _, ring_id = ring.partition("/keyRings/")
         with translated(key_version):
-            try:
+            with suppress(exceptions.AlreadyExists):
                 self._client.create_key_ring(parent=location, key_ring_id=ring_id, key_ring={})
-            except exceptions.AlreadyExists:
-                pass  # noqa: SIM105 two calls, each of which may have been done before
-            try:
+            with suppress(exceptions.AlreadyExists):
                 self._client.create_crypto_key(
                     parent=ring,
                     crypto_key_id=key_id,
@@ -63,8 +62,6 @@ class Keys:
                         "version_template": {"algorithm": "EC_SIGN_P256_SHA256"},
                     },
                 )
-            except exceptions.AlreadyExists:
-                pass
 
 
 def verifies(public_key: str, content: bytes, signature: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from google.api_core import exceptions
@@ -12,7 +11,7 @@ from google.protobuf import json_format
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
 from ecluse.errors import Refused
-from ecluse.run import Artifact, Run, State, Task
+from ecluse.run import Artifact, Run, RunRequest, State, Task
 from ecluse.settings import Environment
 
 _JOB_STATES: Final[Mapping[str, State]] = {
@@ -32,25 +31,6 @@ _TASK_STATES: Final[Mapping[str, State]] = {
     "SKIPPED": "skipped",
     "NOT_TRIGGERED": "not triggered",
 }
-
-
-@dataclass(frozen=True)
-class RunRequest:
-    """What a run is created from.
-
-    Attributes:
-        run_id: its id.
-        display_name: its name in the console.
-        template: the compiled pipeline's address, by digest.
-        parameters: runtime parameters.
-        labels: its labels.
-    """
-
-    run_id: str
-    display_name: str
-    template: str
-    parameters: Mapping[str, Any]
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 class Pipelines:
@@ -86,6 +66,7 @@ class Pipelines:
 
         Raises:
             Refused: the id is taken by a run of something else.
+
         """
         environment = self._environment
         job = aiplatform_v1.PipelineJob(
@@ -101,7 +82,9 @@ class Pipelines:
         if environment.network:
             job.network = environment.network
         if environment.encryption_key:
-            job.encryption_spec = {"kms_key_name": environment.encryption_key}
+            job.encryption_spec = aiplatform_v1.EncryptionSpec(
+                kms_key_name=environment.encryption_key
+            )
         name = self.resource_name(request.run_id)
         with translated(name):
             try:
@@ -139,11 +122,9 @@ class Pipelines:
 
 
 def _refuse_other(found: Any, wanted: Any) -> None:
-    same = (
-        found.template_uri == wanted.template_uri
-        and _plain(found).get("runtimeConfig", {}).get("parameterValues")
-        == _plain(wanted).get("runtimeConfig", {}).get("parameterValues")
-    )
+    same = found.template_uri == wanted.template_uri and _plain(found).get("runtimeConfig", {}).get(
+        "parameterValues"
+    ) == _plain(wanted).get("runtimeConfig", {}).get("parameterValues")
     if not same:
         raise Refused(
             "a run of this id exists, and it runs something else",
@@ -160,7 +141,10 @@ def _plain(message: Any) -> dict[str, Any]:
 def _run(job: Any) -> Run:
     details = sorted(
         job.job_detail.task_details,
-        key=lambda detail: (detail.start_time or detail.create_time or job.create_time, detail.task_id),
+        key=lambda detail: (
+            detail.start_time or detail.create_time or job.create_time,
+            detail.task_id,
+        ),
     )
     parents = {detail.parent_task_id for detail in details}
     version = job.template_metadata.version

@@ -68,6 +68,7 @@ class Registry:
 
         Raises:
             ReleaseAltered: the registry filed it elsewhere, or gives back other bytes.
+
         """
         digest = digest_of(content)
         address = self._environment.template_uri(package, digest)
@@ -88,9 +89,7 @@ class Registry:
             file = Path(folder) / "pipeline.yaml"
             with translated(address):
                 try:
-                    self._content.download_pipeline(
-                        package, version=digest, file_name=str(file)
-                    )
+                    self._content.download_pipeline(package, version=digest, file_name=str(file))
                 except http_exceptions.HTTPError as error:
                     if error.response is not None and error.response.status_code == 404:
                         return None
@@ -102,6 +101,7 @@ class Registry:
 
         Raises:
             ReleaseAltered: it is missing, or its bytes do not hash to its version.
+
         """
         address = self._environment.template_uri(package, digest)
         content = self.download(package, digest)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
@@ -76,6 +76,7 @@ class Storage:
 
         Raises:
             PreconditionFailed: the generation is another.
+
         """
         blob = self._blob(address)
         try:
@@ -96,6 +97,7 @@ class Storage:
 
         Raises:
             Refused: it exists with another content.
+
         """
         try:
             self.write(address, content, if_generation=0, content_type=content_type)
@@ -130,7 +132,7 @@ class Storage:
             self._blob(address).upload_from_filename(str(file), content_type=content_type)
 
     def ensure_bucket(self, address: str, location: str) -> None:
-        """Create a bucket unless it exists. The embedded cloud's set-up; Terraform does it in Google's."""
+        """Create a bucket unless it exists. The embedded cloud's set-up."""
         bucket, _ = _parts(address)
         try:
             with translated(f"gs://{bucket}"):

@@ -1,0 +1,251 @@
+"""Commands that carry a release: image, build, plan, promote, trigger."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ecluse.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+    from ecluse.promotion import Outcome
+    from ecluse.release import Release
+    from ecluse.workplace import Workplace
+
+_BUILDING_ENVIRONMENT = "nonprod"
+_RELEASE_FOLDER = Path("dist/release")
+
+EnvironmentArgument = Annotated[str, typer.Argument(help="The environment, such as nonprod.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for command in (image, build, plan, promote, trigger):
+        app.command()(command)
+
+
+def image(
+    environment: EnvironmentArgument,
+    name: Annotated[str, typer.Argument(help="The image: runtime or tool.")] = "runtime",
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+    json: options.Json = False,
+) -> None:
+    """Print an image of this tree's sources by digest: found by its tag, or else built.
+
+    The tag is the hash of exactly what goes into the image, so an unchanged source builds nothing.
+    """
+    from ecluse.cli import output
+    from ecluse.commit import head_commit
+    from ecluse.runtime_image import resolve_image
+
+    workplace = output.workplace(repository, local=local)
+    log = output.console(quiet=True)
+    reference = resolve_image(
+        workplace.catalog,
+        workplace.cloud(environment),
+        name,
+        commit="" if workplace.local else head_commit(workplace.catalog.root).sha,
+        log=lambda text: log.print(text, markup=False, end=""),
+    )
+    if json:
+        output.show_json({"image": reference})
+    else:
+        typer.echo(reference)
+
+
+def build(
+    environment: Annotated[
+        str, typer.Option("--environment", "-e", help="Whose project holds the runtime image.")
+    ] = _BUILDING_ENVIRONMENT,
+    runtime_image: options.RuntimeImage = None,
+    output_folder: Annotated[
+        Path, typer.Option("--output", help="Where the release goes.")
+    ] = _RELEASE_FOLDER,
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+    json: options.Json = False,
+) -> None:
+    """Build a release of the checked-out commit: release.json and the compiled pipelines."""
+    from ecluse.canonical import short
+    from ecluse.cli import output
+    from ecluse.delivery import build_release
+    from ecluse.release import write_release
+
+    workplace = output.workplace(repository, local=local)
+    release, files = build_release(workplace, environment, runtime_image=runtime_image)
+    write_release(output_folder, release, files)
+    if json:
+        output.show_json(release.model_dump(mode="json"))
+        return
+    console = output.console()
+    for name, pipeline in release.pipelines.items():
+        console.print(f"[green]✓[/] {name}  {short(pipeline.digest)}")
+    console.print(f"[green]✓[/] release of {release.commit[:12]} in {output_folder}")
+
+
+def plan(
+    environment: EnvironmentArgument,
+    release: options.ReleaseFolder = None,
+    commit: options.Commit = None,
+    pipeline: Annotated[
+        list[str] | None, typer.Option("--pipeline", help="Only these pipelines.")
+    ] = None,
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+    markdown: options.MarkdownFile = None,
+    json: options.Json = False,
+) -> None:
+    """Show what a promotion would do, pipeline by pipeline and why, and do nothing."""
+    from ecluse import promotion
+    from ecluse.cli import output
+    from ecluse.report.markdown import plan_report
+    from ecluse.report.terminal import plan_table
+
+    workplace = output.workplace(repository, local=local)
+    cloud = workplace.cloud(environment)
+    released, files = _release(workplace, environment, release, commit)
+    _, made = promotion.prepare(
+        released,
+        files,
+        cloud=cloud,
+        below=workplace.below(cloud),
+        by=workplace.actor,
+        only=_known(released, pipeline or []),
+    )
+    options.append_markdown(markdown, plan_report(made))
+    if json:
+        output.show_json(made.as_json())
+    else:
+        output.console().print(plan_table(made))
+
+
+def promote(
+    environment: EnvironmentArgument,
+    release: options.ReleaseFolder = None,
+    commit: options.Commit = None,
+    version: Annotated[
+        str | None, typer.Option(help="The tag that it is promoted as, such as v1.4.0.")
+    ] = None,
+    pipeline: Annotated[
+        list[str] | None, typer.Option("--pipeline", help="Only these pipelines.")
+    ] = None,
+    rerun: Annotated[
+        bool, typer.Option("--rerun", help="Start new runs even where finished ones exist.")
+    ] = False,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=32, help="How many pipelines side by side.")
+    ] = 4,
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+    markdown: options.MarkdownFile = None,
+    json: options.Json = False,
+) -> None:
+    """Take a release into an environment: upload, run, gate, activate.
+
+    What is live stays live until the new bytes have proved themselves. Ended anywhere, the same
+    command goes on where it stopped. Exit code 1 when a check, a gate or a run says no.
+    """
+    from ecluse import promotion
+    from ecluse.cli import output
+    from ecluse.report.terminal import Board, plan_table
+
+    workplace = output.workplace(repository, local=local)
+    console = output.console(quiet=json)
+    cloud = workplace.cloud(environment)
+    released, files = _release(workplace, environment, release, commit)
+    prepared, made = promotion.prepare(
+        released,
+        files,
+        cloud=cloud,
+        below=workplace.below(cloud),
+        by=workplace.actor,
+        version=version,
+        rerun=rerun,
+        parallel=parallel,
+        only=_known(released, pipeline or []),
+    )
+    console.print(plan_table(made))
+    outcomes = prepared.execute(made, Board(console))
+    _report(console, outcomes, environment, released, markdown)
+    if json:
+        output.show_json(
+            {
+                "environment": environment,
+                "commit": released.commit,
+                "outcomes": [outcome.as_json() for outcome in outcomes],
+            }
+        )
+    codes = [outcome.error.exit_code for outcome in outcomes if outcome.error is not None]
+    if codes:
+        raise typer.Exit(max(codes))
+
+
+def trigger(
+    environment: EnvironmentArgument,
+    name: Annotated[str, typer.Argument(help="The trigger, such as ecluse-release.")],
+    commit: Annotated[
+        str | None, typer.Option("--commit", help="The commit; the checked-out one by default.")
+    ] = None,
+    substitution: Annotated[
+        list[str] | None, typer.Option("--substitution", "-s", help="_NAME=VALUE for the build.")
+    ] = None,
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+) -> None:
+    """Run a Cloud Build trigger that was registered beforehand, and follow its log to its end."""
+    from ecluse.cli import output
+    from ecluse.commit import head_commit
+
+    workplace = output.workplace(repository, local=local)
+    console = output.console()
+    build = workplace.cloud(environment).builds.run_trigger(
+        name,
+        commit=commit or head_commit(workplace.catalog.root).sha,
+        substitutions=options.key_values(substitution or [], "--substitution"),
+        log=lambda text: console.print(text, markup=False, end=""),
+    )
+    console.print(f"[green]✓[/] build {build.id} succeeded")
+
+
+def _release(
+    workplace: "Workplace", environment: str, folder: Path | None, commit: str | None
+) -> "tuple[Release, Mapping[str, bytes]]":
+    from ecluse.delivery import find_release
+
+    default = _RELEASE_FOLDER if folder is None and commit is None else folder
+    return find_release(workplace, environment, folder=default, commit=commit)
+
+
+def _known(release: "Release", names: "Sequence[str]") -> "Sequence[str]":
+    from ecluse.errors import UnknownPipeline
+
+    for name in names:
+        if name not in release.pipelines:
+            raise UnknownPipeline(
+                f"the release has no pipeline `{name}`",
+                where="--pipeline",
+                fix=f"it has: {', '.join(sorted(release.pipelines))}",
+            )
+    return names
+
+
+def _report(
+    console: "Console",
+    outcomes: "Sequence[Outcome]",
+    environment: str,
+    release: "Release",
+    markdown: Path | None,
+) -> None:
+    from ecluse.report.markdown import promotion_report
+    from ecluse.report.terminal import outcome_lines
+
+    for line in outcome_lines(outcomes, environment):
+        console.print(line)
+    options.append_markdown(
+        markdown, promotion_report(outcomes, environment=environment, commit=release.commit)
+    )

@@ -1,0 +1,72 @@
+"""A release's way from a working tree to an environment: built here, or found where it is kept."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ecluse.check import check_settings
+from ecluse.commit import head_commit
+from ecluse.compiler import compile_pipelines
+from ecluse.errors import InvalidInput
+from ecluse.release import Release, make_release, read_release
+from ecluse.release_store import fetch_release
+from ecluse.runtime_image import resolve_image
+from ecluse.workplace import Workplace
+
+
+def build_release(
+    workplace: Workplace, environment: str, *, runtime_image: str | None
+) -> tuple[Release, dict[str, bytes]]:
+    """Check and compile everything, and put the release of the checked-out commit together.
+
+    Args:
+        workplace: the repository.
+        environment: whose project holds the runtime image.
+        runtime_image: its reference by digest; none to let the embedded cloud record one.
+
+    Raises:
+        InvalidInput: something written is wrong, or the working tree is not clean.
+
+    """
+    catalog = workplace.catalog
+    settings = catalog.environment(environment)
+    if runtime_image is not None:
+        _check_image(runtime_image, settings.images)
+    commit = head_commit(catalog.root)
+    compiled = compile_pipelines(catalog)
+    check_settings(catalog, compiled)
+    wants_image = any(pipeline.uses_runtime_image for pipeline in compiled.values())
+    if runtime_image is None and wants_image and workplace.local:
+        runtime_image = resolve_image(
+            catalog, workplace.cloud(environment), "runtime", commit=commit.sha, log=lambda _: None
+        )
+    return make_release(catalog, compiled, commit=commit, runtime_image=runtime_image)
+
+
+def find_release(
+    workplace: Workplace, environment: str, *, folder: Path | None, commit: str | None
+) -> tuple[Release, Mapping[str, bytes]]:
+    """Return a release from a folder, or by its commit from where the environment below keeps it.
+
+    Raises:
+        InvalidInput: neither or both are given, or there is no such release.
+        ReleaseAltered: it is not what was built.
+
+    """
+    if folder is not None and commit is not None:
+        raise InvalidInput("give --release or --commit, not both", where="command line")
+    if commit is not None:
+        cloud = workplace.cloud(environment)
+        return fetch_release(workplace.below(cloud) or cloud, commit)
+    if folder is None:
+        raise InvalidInput("which release?", where="command line", fix="give --release or --commit")
+    return read_release(folder)
+
+
+def _check_image(reference: str, repository: str) -> None:
+    name, at, digest = reference.partition("@sha256:")
+    if not at or len(digest) != 64 or not name.startswith(f"{repository}/"):
+        raise InvalidInput(
+            f"`{reference}` is no image by digest in {repository}",
+            where="--runtime-image",
+            fix="`ecluse image ENVIRONMENT` prints it",
+        )

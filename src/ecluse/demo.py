@@ -1,0 +1,273 @@
+"""The demo: the whole story on one machine, told with the engine's own steps.
+
+Works on a copy of the repository, so that its commits and its bad change touch nothing of yours.
+Knows no pipeline: what data to use and which mistake to make is said by each pipeline.yaml.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from ecluse import promotion
+from ecluse.canonical import digest_of, short
+from ecluse.catalog import Catalog, PipelineFolder
+from ecluse.delivery import build_release
+from ecluse.errors import InvalidInput, Refused
+from ecluse.local import stop_embedded_cloud
+from ecluse.plan import Plan
+from ecluse.promotion import Outcome
+from ecluse.release import Release
+from ecluse.release_store import fetch_release
+from ecluse.report.html import Chapter, render
+from ecluse.report.terminal import Board, outcome_lines, plan_table, status_table
+from ecluse.sample_data import lay_sample, sample_file
+from ecluse.status import read_status
+from ecluse.workplace import Workplace
+
+_NONPROD, _PROD = "nonprod", "prod"
+_VERSION = "v1.0.0"
+_AUTHOR = ("-c", "user.name=Écluse demo", "-c", "user.email=demo@ecluse.example")
+_LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".ecluse", "__pycache__", ".*_cache", "node_modules", "dist"
+)
+
+
+@dataclass
+class _Story:
+    """What has been told so far."""
+
+    workplace: Workplace
+    console: Console
+    chapters: list[Chapter] = field(default_factory=list)
+
+
+def tell(catalog: Catalog, *, data: Path | None, console: Console) -> None:
+    """Tell the story: a merge, a tag, a bad change, and the status after it.
+
+    Raises:
+        UnusableData: the given data file fails the pipeline's own check; nothing was started.
+        Refused: a step that has to succeed did not, or the bad change was not stopped.
+
+    """
+    began = time.monotonic()
+    folders = [folder for folder in catalog.pipelines() if folder.settings.sample_data is not None]
+    if not folders:
+        raise InvalidInput(
+            "no pipeline says how to get sample data",
+            where="pipelines/",
+            fix="add `sample_data` to a pipeline.yaml",
+        )
+    files = {folder.name: sample_file(catalog, folder, given=data) for folder in folders}
+    root = catalog.root / ".ecluse" / "demo"
+    copy = _fresh_copy(catalog.root, root)
+    workplace = Workplace(Catalog(copy), local=True)
+    try:
+        story = _Story(workplace, console)
+        _start(story, files)
+        merged = _merge(story)
+        _tag(story, merged)
+        _bad_change(story, merged)
+        rows = read_status(workplace.clouds())
+        console.print()
+        console.rule("[bold]5 · What is live[/]", align="left")
+        console.print(status_table(rows))
+        report = root / "report.html"
+        html = render(story.chapters, rows, source=str(data) if data else "generated sample data")
+        report.write_text(html, encoding="utf-8")
+    finally:
+        stop_embedded_cloud(workplace.state)
+    _say_what_next(console, catalog.root, copy, report, folders[0].name, time.monotonic() - began)
+
+
+def _start(story: _Story, files: dict[str, Path]) -> None:
+    console = story.console
+    with _chapter(console, "1 · An empty Google Cloud on this machine"):
+        environments = {cloud.environment.name: cloud for cloud in story.workplace.clouds()}
+        console.print(f"  [green]✓[/] the embedded cloud listens at {story.workplace.address}")
+        for name in (_NONPROD, _PROD):
+            cloud = environments[name]
+            for pipeline, file in files.items():
+                folder = story.workplace.catalog.pipeline(pipeline)
+                address = lay_sample(folder, cloud, file)
+                console.print(
+                    f"  [green]✓[/] project [bold]{cloud.environment.project}[/] is empty but for "
+                    f"{address}"
+                )
+
+
+def _merge(story: _Story) -> Release:
+    with _chapter(story.console, "2 · A merge: build once, promote to nonprod"):
+        release, outcomes, plan = _build_and_promote(story)
+        _require(outcomes)
+    story.chapters.append(
+        Chapter(
+            "A merge", f"commit {release.commit[:9]}: {release.subject}", _NONPROD, plan, outcomes
+        )
+    )
+    return release
+
+
+def _tag(story: _Story, merged: Release) -> None:
+    with _chapter(story.console, f"3 · A tag, {_VERSION}: promote the same bytes to prod"):
+        workplace, console = story.workplace, story.console
+        _git(workplace.catalog.root, "tag", _VERSION)
+        cloud = workplace.cloud(_PROD)
+        below = workplace.cloud(_NONPROD)
+        release, files = fetch_release(below, merged.commit)
+        console.print(
+            f"  [green]✓[/] the release of {merged.commit[:9]}, from {_NONPROD}'s evidence: "
+            "every byte verified"
+        )
+        prepared, plan = promotion.prepare(
+            release, files, cloud=cloud, below=below, by=workplace.actor, version=_VERSION
+        )
+        prepared.verify(plan)
+        console.print(f"  [green]✓[/] qualified in {_NONPROD}: the signature is valid")
+        console.print(plan_table(plan))
+        outcomes = prepared.execute(plan, Board(console))
+        for line in outcome_lines(outcomes, _PROD):
+            console.print(line)
+        _require(outcomes)
+        for name, pipeline in release.pipelines.items():
+            content = cloud.registry.download(pipeline.package, pipeline.digest)
+            found = digest_of(content) if content is not None else "nothing"
+            same = found == pipeline.digest
+            console.print(
+                f"\n  {name}, as nonprod qualified it   [bold]{pipeline.digest}[/]\n"
+                f"  {name}, downloaded from prod      [bold]{found}[/]  "
+                + ("[green]the same bytes[/]" if same else "[red]other bytes[/]")
+            )
+            if not same:
+                raise Refused("prod's registry gives back other bytes", where=pipeline.package)
+    story.chapters.append(
+        Chapter("A tag", f"{_VERSION} at {release.commit[:9]}", _PROD, plan, outcomes)
+    )
+
+
+def _bad_change(story: _Story, merged: Release) -> None:
+    folders = story.workplace.catalog.pipelines()
+    folder = next((folder for folder in folders if folder.settings.bad_change), None)
+    if folder is None:
+        return
+    with _chapter(story.console, "4 · A bad change: nonprod's gate says no"):
+        subject = _apply(story.workplace.catalog.root, folder)
+        # The working tree changed: read everything anew.
+        story.workplace = Workplace(Catalog(story.workplace.catalog.root), local=True)
+        release, outcomes, plan = _build_and_promote(story)
+        stopped = [outcome for outcome in outcomes if outcome.ending == "refused"]
+        if not stopped:
+            raise Refused(
+                "the bad change was not stopped by a gate",
+                where=folder.settings_file,
+                fix="look at the gates, or at `bad_change`",
+            )
+        for outcome in stopped:
+            live = merged.pipelines[outcome.pipeline].digest
+            record = story.workplace.cloud(_NONPROD).ledger.read(outcome.pipeline)
+            if record.live is None or record.live.digest != live:
+                raise Refused("what was live is not live any more", where=outcome.pipeline)
+            story.console.print(f"  [green]✓[/] stopped; {short(live)} stays live in {_NONPROD}")
+    story.chapters.append(
+        Chapter("A bad change", f"commit {release.commit[:9]}: {subject}", _NONPROD, plan, outcomes)
+    )
+
+
+def _build_and_promote(story: _Story) -> tuple[Release, tuple[Outcome, ...], Plan]:
+    workplace, console = story.workplace, story.console
+    release, files = build_release(workplace, _NONPROD, runtime_image=None)
+    console.print(f"  [green]✓[/] commit {release.commit[:9]}  {release.subject}")
+    for pipeline in release.pipelines.values():
+        console.print(f"  [green]✓[/] {pipeline.name} compiled to {short(pipeline.digest)}")
+        if pipeline.runtime_image is not None:
+            image = short(pipeline.runtime_image.rsplit("@", 1)[1])
+            console.print(f"  [green]✓[/] runtime image {image}")
+    prepared, plan = promotion.prepare(
+        release, files, cloud=workplace.cloud(_NONPROD), below=None, by=workplace.actor
+    )
+    console.print(plan_table(plan))
+    outcomes = prepared.execute(plan, Board(console))
+    for line in outcome_lines(outcomes, _NONPROD):
+        console.print(line)
+    return release, outcomes, plan
+
+
+def _require(outcomes: tuple[Outcome, ...]) -> None:
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+
+
+@contextmanager
+def _chapter(console: Console, title: str) -> Iterator[None]:
+    console.print()
+    console.rule(f"[bold]{title}[/]", align="left")
+    began = time.monotonic()
+    yield
+    console.print(f"  [dim]{time.monotonic() - began:.1f} s[/]")
+
+
+def _fresh_copy(root: Path, folder: Path) -> Path:
+    """Copy the repository's files into a git repository of its own, replacing an older demo's."""
+    copy = folder / "repository"
+    stop_embedded_cloud(Workplace(Catalog(copy), local=True).state)
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(root, copy, ignore=_LEFT_OUT)
+    _git(copy, "init", "--quiet", "--initial-branch=main")
+    _git(copy, "add", "--all")
+    _commit(copy, "Churn model, first version")
+    return copy
+
+
+def _apply(root: Path, folder: PipelineFolder) -> str:
+    """Make the pipeline's bad change a commit; return its subject."""
+    patch = f"pipelines/{folder.name}/{folder.settings.bad_change}"
+    subject = "Tidy up the features (a mistake)"
+    try:
+        _git(root, "apply", patch)
+    except subprocess.CalledProcessError as error:
+        raise InvalidInput(
+            f"the bad change does not apply: {error.stderr.strip().splitlines()[0]}",
+            where=patch,
+            fix="make it anew: change the code, then `git diff > …`",
+        ) from None
+    _git(root, "add", "--all")
+    _commit(root, subject)
+    return subject
+
+
+def _commit(root: Path, subject: str) -> None:
+    _git(root, *_AUTHOR, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", subject)
+
+
+def _git(root: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True)
+
+
+def _say_what_next(
+    console: Console, root: Path, copy: Path, report: Path, pipeline: str, seconds: float
+) -> None:
+    where = copy.relative_to(root)
+    console.print()
+    console.rule(f"[bold]Done in {seconds:.0f} s[/]", align="left")
+    console.print(f"  The report to look at:   [bold]{report}[/]")
+    console.print("\n  What to type next:")
+    run = "uv run ecluse"
+    rows = (
+        (
+            f"{run} status --local --repository {where}",
+            "what is live where, from the demo's ledger",
+        ),
+        (f"{run} run {pipeline} --local", "change src/ or pipelines/, then try it on sample data"),
+        (f"{run} check", "every setting, every pipeline, without a cloud"),
+        ("make test", "everything this repository promises"),
+    )
+    width = max(len(command) for command, _ in rows)
+    for command, purpose in rows:
+        console.print(f"    [bold]{command:<{width}}[/]   [dim]{purpose}[/]")

@@ -1,0 +1,115 @@
+"""Markdown for GitHub's job summaries and pull requests."""
+
+from collections.abc import Iterable, Sequence
+
+from ecluse import clock
+from ecluse.canonical import short
+from ecluse.gates import Verdict
+from ecluse.plan import Plan
+from ecluse.promotion import Outcome
+from ecluse.report.terminal import number
+from ecluse.run import Run
+from ecluse.status import StatusRow
+
+_SIGNS = {"activated": "✅", "unchanged": "➖", "retired": "🗄️", "refused": "⛔", "failed": "❌"}
+
+
+def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: str) -> str:
+    """Return what a promotion did: a table, and for each run its gates and tasks."""
+    parts = [
+        f"## Promotion to {environment}\n\nCommit `{commit[:12]}`\n",
+        _table(
+            ("pipeline", "outcome", "live digest", "run"),
+            (
+                (
+                    outcome.pipeline,
+                    f"{_SIGNS[outcome.ending]} {outcome.ending}",
+                    f"`{short(outcome.digest)}`" if outcome.digest else "",
+                    f"`{outcome.run.id}`" if outcome.run else "",
+                )
+                for outcome in outcomes
+            ),
+        ),
+    ]
+    for outcome in outcomes:
+        if outcome.error is not None:
+            parts.append(f"> ⛔ **{_text(outcome.pipeline)}**: {_text(str(outcome.error))}\n")
+        if outcome.run is not None:
+            parts.append(run_report(outcome.pipeline, outcome.run, outcome.verdicts))
+    return "\n".join(parts)
+
+
+def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
+    """Return one run's gates and tasks."""
+    took = f" in {clock.duration(run.elapsed)}" if run.elapsed is not None else ""
+    gates = _table(
+        ("", "gate", "rule", "value", "limit", "champion"),
+        (
+            (
+                "✅" if verdict.passed else "⛔",
+                f"`{verdict.metric}`",
+                verdict.rule + (f" ({verdict.note})" if verdict.note else ""),
+                number(verdict.value),
+                number(verdict.limit),
+                number(verdict.champion),
+            )
+            for verdict in verdicts
+        ),
+    )
+    tasks = _table(
+        ("task", "state", "took"),
+        (
+            (task.name, task.state, clock.duration(task.elapsed) if task.elapsed else "")
+            for task in run.steps
+        ),
+    )
+    return (
+        f"### {_text(pipeline)}: {run.state}{took}\n\n{gates}\n"
+        f"<details><summary>Tasks</summary>\n\n{tasks}\n</details>\n"
+    )
+
+
+def plan_report(plan: Plan) -> str:
+    """Return what a promotion would do."""
+    rows = (
+        (
+            action.pipeline,
+            action.kind,
+            ", ".join(action.reasons),
+            f"`{short(action.live)}`" if action.live else "",
+            f"`{short(action.target)}`" if action.target else "",
+        )
+        for action in plan.actions
+    )
+    table = _table(("pipeline", "action", "because of", "live now", "would be"), rows)
+    return f"## Plan for {plan.environment}\n\nCommit `{plan.commit[:12]}`\n\n{table}"
+
+
+def status_report(rows: Sequence[StatusRow]) -> str:
+    """Return what is live where."""
+    cells = (
+        (
+            row.environment,
+            row.pipeline,
+            f"`{short(row.digest)}`" if row.digest else "retired",
+            row.version or "",
+            f"`{row.commit[:9]}`",
+            clock.rfc3339(row.since),
+            row.by,
+        )
+        for row in rows
+    )
+    columns = ("environment", "pipeline", "live", "version", "commit", "since", "by")
+    return f"## What is live\n\n{_table(columns, cells)}"
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+    lines += [f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _text(text: str) -> str:
+    """Keep a text from being anything else than text: no markup, no mention, no second cell."""
+    safe = text.replace("|", "\\|").replace("<", "&lt;").replace("@", "@\u200b")
+    return " ".join(safe.split())

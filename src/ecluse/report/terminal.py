@@ -1,0 +1,187 @@
+"""The terminal: aligned tables, one colour for one meaning, progress while something runs.
+
+Green is done, red is refused or failed, yellow is running, dim is nothing happened.
+"""
+
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+from rich.status import Status
+from rich.table import Table
+
+from ecluse import clock
+from ecluse.canonical import short
+from ecluse.gates import Verdict
+from ecluse.plan import Plan
+from ecluse.promotion import Outcome
+from ecluse.run import FINISHED, Run, State, Task
+from ecluse.status import StatusRow
+
+_MARKS: Final[dict[State, str]] = {
+    "pending": "[dim]·[/]",
+    "running": "[yellow]▸[/]",
+    "succeeded": "[green]✓[/]",
+    "failed": "[red]✗[/]",
+    "cancelled": "[red]■[/]",
+    "skipped": "[yellow]↷[/]",
+    "not triggered": "[dim]–[/]",
+}
+_ENDINGS: Final[dict[str, str]] = {
+    "activated": "[green]live[/]",
+    "unchanged": "[dim]unchanged[/]",
+    "retired": "[yellow]retired[/]",
+    "refused": "[red]refused[/]",
+    "failed": "[red]failed[/]",
+}
+_KINDS: Final[dict[str, str]] = {
+    "create": "[green]create[/]",
+    "update": "[yellow]update[/]",
+    "unchanged": "[dim]unchanged[/]",
+    "retire": "[red]retire[/]",
+}
+
+
+class Board:
+    """Shows a promotion or a run while it goes on, a line for each thing that was finished."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._shown: set[tuple[str, str]] = set()
+        self._running: dict[str, str] = {}
+        self._status: Status | None = None
+
+    def step(self, pipeline: str, text: str) -> None:
+        """Show a finished step."""
+        with self._lock:
+            self._console.print(f"  [green]✓[/] [bold]{escape(pipeline)}[/]  {escape(text)}")
+
+    def running(self, pipeline: str, run: Run) -> None:
+        """Show tasks that finished since the last look, and those that run."""
+        with self._lock:
+            for task in run.steps:
+                key = (run.name, task.name)
+                if task.state in FINISHED and key not in self._shown:
+                    self._shown.add(key)
+                    self._console.print(_task_line(task))
+            busy = [task.name for task in run.steps if task.state == "running"]
+            if run.finished:
+                self._running.pop(pipeline, None)
+            else:
+                self._running[pipeline] = ", ".join(busy) or run.state
+            self._show_running()
+
+    def judged(self, pipeline: str, verdicts: tuple[Verdict, ...]) -> None:
+        """Show what the gates said."""
+        with self._lock:
+            self._console.print(f"  [bold]{escape(pipeline)}[/]  gates")
+            self._console.print(verdict_table(verdicts))
+
+    def _show_running(self) -> None:
+        if not self._console.is_terminal:
+            return
+        if not self._running:
+            if self._status is not None:
+                self._status.stop()
+                self._status = None
+            return
+        text = "   ".join(f"{escape(name)}: {escape(t)}" for name, t in self._running.items())
+        if self._status is None:
+            self._status = self._console.status(text, spinner="dots")
+            self._status.start()
+        else:
+            self._status.update(text)
+
+
+def _task_line(task: Task) -> str:
+    elapsed = clock.duration(task.elapsed) if task.elapsed is not None else ""
+    detail = f"[dim]{task.state}[/]" if task.state not in ("succeeded", "failed") else ""
+    if task.state == "failed" and task.error:
+        detail = f"[red]{escape(task.error)}[/]"
+    return f"      {_MARKS[task.state]} {task.name:<28} {elapsed:>8}  {detail}"
+
+
+def verdict_table(verdicts: Iterable[Verdict]) -> Table:
+    """Return a table of verdicts: the rule, the value, the limit, the champion's value."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    table.add_column("      gate")
+    table.add_column("rule")
+    table.add_column("value", justify="right")
+    table.add_column("limit", justify="right")
+    table.add_column("champion", justify="right")
+    table.add_column("")
+    for verdict in verdicts:
+        mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
+        table.add_row(
+            f"      {mark} {escape(verdict.metric)}",
+            verdict.rule,
+            number(verdict.value),
+            number(verdict.limit),
+            number(verdict.champion),
+            f"[dim]{escape(verdict.note)}[/]",
+        )
+    return table
+
+
+def number(value: float | None) -> str:
+    """Return a metric as people read it: four decimals, or as many digits as it needs."""
+    if value is None:
+        return ""
+    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return a table of a plan's actions."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    for column in ("pipeline", "action", "because of", "live now", "would be"):
+        table.add_column(column)
+    for action in plan.actions:
+        table.add_row(
+            action.pipeline,
+            _KINDS[action.kind],
+            ", ".join(action.reasons),
+            short(action.live) if action.live else "",
+            short(action.target) if action.target else "",
+        )
+    return table
+
+
+def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str]:
+    """Yield a line for each pipeline of a promotion, and what went wrong."""
+    width = max((len(outcome.pipeline) for outcome in outcomes), default=0)
+    for outcome in outcomes:
+        live = f"{short(outcome.digest)} is live" if outcome.digest else "nothing is live"
+        yield (
+            f"  {escape(outcome.pipeline):<{width}}  {_ENDINGS[outcome.ending]}  "
+            f"[dim]{live} in {environment}[/]"
+        )
+        if outcome.error is not None:
+            yield f"  [red]{escape(str(outcome.error))}[/]"
+
+
+def status_table(rows: Sequence[StatusRow]) -> Table:
+    """Return a table of what is live where."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    for column in ("environment", "pipeline", "live", "version", "commit", "since", "by"):
+        table.add_column(column)
+    now = clock.now()
+    for row in rows:
+        table.add_row(
+            row.environment,
+            row.pipeline,
+            f"[green]{short(row.digest)}[/]" if row.digest else "[yellow]retired[/]",
+            row.version or "",
+            row.commit[:9],
+            f"{clock.age(row.since, now)} ago",
+            escape(row.by),
+        )
+    return table
+
+
+def run_summary(run: Run) -> str:
+    """Return one line on how a run ended."""
+    took = f" after {clock.duration(run.elapsed)}" if run.elapsed is not None else ""
+    return f"{_MARKS[run.state]} {run.id} {run.state}{took}"

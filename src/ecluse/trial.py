@@ -1,0 +1,191 @@
+"""A trial: one pipeline as it is in the working tree, run and judged, with no ledger touched."""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ecluse import gates, naming
+from ecluse.canonical import digest_of, short
+from ecluse.check import check_settings
+from ecluse.cloud import Cloud
+from ecluse.commit import head_commit
+from ecluse.compiler import CompiledPipeline, compile_pipelines
+from ecluse.errors import EcluseError, GateRefused, InvalidInput, RunFailed
+from ecluse.gates import TaskOutcome, Verdict
+from ecluse.promotion import Watcher, refusal
+from ecluse.run import Run, RunRequest
+from ecluse.runtime_image import resolve_image
+from ecluse.sample_data import lay_sample, sample_file
+from ecluse.settings import Parameter
+from ecluse.workplace import Workplace
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How a trial ended.
+
+    Attributes:
+        run: the run.
+        verdicts: what the gates said; empty if the run did not succeed.
+        error: why the answer is no; none if it is yes.
+
+    """
+
+    run: Run
+    verdicts: tuple[Verdict, ...]
+    error: EcluseError | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the trial as plain values."""
+        return {
+            "run": self.run.name,
+            "state": self.run.state,
+            "metrics": self.run.metrics,
+            "verdicts": [verdict.as_json() for verdict in self.verdicts],
+            "error": str(self.error) if self.error else None,
+        }
+
+
+def run_pipeline(
+    workplace: Workplace,
+    name: str,
+    *,
+    environment: str,
+    overrides: Mapping[str, Parameter],
+    data: Path | None,
+    runtime_image: str | None,
+    watcher: Watcher,
+) -> Trial:
+    """Compile a pipeline, run it in an environment, and hold the run against its gates.
+
+    Raises:
+        InvalidInput: something written is wrong; nothing ran.
+        UnknownMetric: a gate names a metric that the run did not produce.
+        CloudError: the cloud said no.
+
+    """
+    catalog = workplace.catalog
+    folder = catalog.pipeline(name)
+    cloud_settings = catalog.environment(environment)
+    if data is not None and not workplace.local:
+        raise InvalidInput(
+            "a data file goes with --local only: elsewhere runs use the environment's own data",
+            where="--data",
+        )
+    compiled = compile_pipelines(catalog, [name])
+    check_settings(catalog, compiled)
+    pipeline = compiled[name]
+    unknown = sorted(set(overrides) - set(pipeline.parameters))
+    if unknown:
+        raise InvalidInput(
+            f"the pipeline has no parameter `{unknown[0]}`",
+            where="--parameter",
+            fix=f"it has: {', '.join(sorted(pipeline.parameters))}",
+        )
+    file = None
+    if workplace.local and folder.settings.sample_data is not None:
+        file = sample_file(catalog, folder, given=data)
+    cloud = workplace.cloud(cloud_settings.name)
+    if file is not None:
+        address = lay_sample(folder, cloud, file)
+        watcher.step(name, f"data at {address}")
+    image = runtime_image
+    if image is None and pipeline.uses_runtime_image:
+        image = _image(workplace, cloud, watcher, name)
+    run = _run(workplace, cloud, pipeline, image, overrides, watcher)
+    if run.state != "succeeded":
+        return Trial(run, (), RunFailed(run.failure, where=run.name))
+    verdicts = gates.judge(
+        folder.settings.gates,
+        run.metrics,
+        [TaskOutcome(task.name, task.state) for task in run.tasks],
+        _champion(cloud, name),
+        where=folder.settings_file,
+    )
+    watcher.judged(name, verdicts)
+    refused = [verdict for verdict in verdicts if not verdict.passed]
+    error = GateRefused(refusal(refused), where=run.name) if refused else None
+    return Trial(run, verdicts, error)
+
+
+def parse_overrides(pairs: Sequence[str]) -> dict[str, Parameter]:
+    """Parse `NAME=VALUE` pairs, each value as YAML: `3` is a number, `"3"` a text.
+
+    Raises:
+        InvalidInput: one has no `=`, or its value is no YAML.
+
+    """
+    overrides = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"`{pair}` is not NAME=VALUE", where="--parameter")
+        try:
+            overrides[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise InvalidInput(f"`{value}` is no YAML value", where="--parameter") from None
+    return overrides
+
+
+def _image(workplace: Workplace, cloud: Cloud, watcher: Watcher, name: str) -> str:
+    """Return the image of the working tree: no build can be asked of what no commit holds."""
+    commit = "" if workplace.local else head_commit(workplace.catalog.root).sha
+    image = resolve_image(
+        workplace.catalog,
+        cloud,
+        "runtime",
+        commit=commit,
+        log=lambda text: watcher.step(name, text),
+    )
+    watcher.step(name, f"runtime image {short(image.rsplit('@', 1)[1])}")
+    return image
+
+
+def _run(
+    workplace: Workplace,
+    cloud: Cloud,
+    pipeline: CompiledPipeline,
+    image: str | None,
+    overrides: Mapping[str, Parameter],
+    watcher: Watcher,
+) -> Run:
+    content = pipeline.content(image)
+    digest = digest_of(content)
+    if not cloud.registry.has(pipeline.package, digest):
+        cloud.registry.upload(pipeline.package, content)
+    watcher.step(pipeline.name, f"compiled to {short(digest)}")
+    settings = workplace.catalog.pipeline(pipeline.name).settings
+    environment = cloud.environment
+    parameters = settings.parameters_in(
+        environment, pipeline.parameters, runtime_image=image or "", commit=""
+    )
+    run_id = naming.run_id(
+        package=pipeline.package,
+        environment=f"{environment.name}-trial",
+        subject=secrets.token_hex(5),
+        attempt=1,
+    )
+    request = RunRequest(
+        run_id=run_id,
+        display_name=f"{pipeline.name} trial by {workplace.actor}",
+        template=environment.template_uri(pipeline.package, digest),
+        parameters={**parameters, **overrides, "run_key": run_id},
+        labels={
+            "ecluse-environment": naming.label(environment.name),
+            "ecluse-pipeline": naming.label(pipeline.name),
+            "ecluse-digest": naming.label(digest),
+            "ecluse-trial-by": naming.label(workplace.actor),
+        },
+    )
+    run = cloud.pipelines.create(request)
+    watcher.step(pipeline.name, f"run {run.id}")
+    return cloud.pipelines.wait(run, lambda seen: watcher.running(pipeline.name, seen))
+
+
+def _champion(cloud: Cloud, name: str) -> gates.Metrics | None:
+    live = cloud.ledger.read(name).live
+    return live.metrics if live is not None else None

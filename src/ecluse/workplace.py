@@ -1,0 +1,64 @@
+"""A command's workplace: the repository, its environments' clouds, and whether this is a laptop."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ecluse.actor import actor
+from ecluse.catalog import Catalog
+from ecluse.cloud import Cloud, connect
+from ecluse.local import embedded_cloud, lay_out
+from ecluse.settings import Environment
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a command works.
+
+    Attributes:
+        catalog: the repository.
+        local: whether to use the embedded cloud.
+
+    """
+
+    catalog: Catalog
+    local: bool
+
+    @property
+    def state(self) -> Path:
+        """The folder that the repository's embedded cloud keeps its state in."""
+        return self.catalog.root / ".ecluse" / "gcp-local"
+
+    @cached_property
+    def actor(self) -> str:
+        """Who works here."""
+        return actor(self.catalog.root)
+
+    @cached_property
+    def address(self) -> str | None:
+        """The embedded cloud's address, started if need be; none for Google's."""
+        return embedded_cloud(self.state) if self.local else None
+
+    def cloud(self, name: str) -> Cloud:
+        """Return an environment's services, laid out first if they are embedded.
+
+        Raises:
+            UnknownEnvironment: there is no such environment.
+            SettingsError: its settings are wrong.
+
+        """
+        return self._connect(self.catalog.environment(name))
+
+    def below(self, cloud: Cloud) -> Cloud | None:
+        """Return the services of the environment that must qualify what this one takes, if any."""
+        below = cloud.environment.requires
+        return self.cloud(below) if below is not None else None
+
+    def clouds(self) -> tuple[Cloud, ...]:
+        """Return every environment's services, each after the one it requires."""
+        return tuple(self._connect(environment) for environment in self.catalog.environments())
+
+    def _connect(self, environment: Environment) -> Cloud:
+        if self.address is not None:
+            lay_out([environment], self.address)
+        return connect(environment, local=self.address)
