@@ -80,4 +80,4 @@ def register_model(
     resource_name = f"{name}@{version}"
     registered.metadata.update(resourceName=resource_name, versionId=version)
     Path(registered.path).write_text(json.dumps(registered.metadata, indent=2))
-    print(f"registered {resource_name}")  # noqa: T201 - the task\'s log
+    print(f"registered {resource_name}")  # noqa: T201 - the task's log

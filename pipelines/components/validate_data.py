@@ -28,7 +28,7 @@ def validate_data(
     from churn.validation import inspect
 
     found = inspect(Path(data.path))
-    print(f"run {run_key}: {found.summary}")  # noqa: T201 - the task\'s log
+    print(f"run {run_key}: {found.summary}")  # noqa: T201 - the task's log
     Path(report.path).write_text(found.to_markdown())
     for name, value in found.counts().items():
         metrics.log_metric(name, value)
