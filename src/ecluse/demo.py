@@ -145,9 +145,7 @@ def _tag(story: _Story, merged: Release) -> None:
             )
             if not same:
                 raise Refused("prod's registry gives back other bytes", where=pipeline.package)
-    story.chapters.append(
-        Chapter("A tag", f"{_VERSION} at {release.commit[:9]}", _PROD, plan, outcomes)
-    )
+    _note(story, "A tag", f"{_VERSION} at {release.commit[:9]}", plan, outcomes)
 
 
 def _bad_change(story: _Story, merged: Release) -> None:
@@ -173,9 +171,7 @@ def _bad_change(story: _Story, merged: Release) -> None:
             if record.live is None or record.live.digest != live:
                 raise Refused("what was live is not live any more", where=outcome.pipeline)
             story.console.print(f"  [green]✓[/] stopped; {short(live)} stays live in {_NONPROD}")
-    story.chapters.append(
-        Chapter("A bad change", f"commit {release.commit[:9]}: {subject}", _NONPROD, plan, outcomes)
-    )
+    _note(story, "A bad change", f"commit {release.commit[:9]}: {subject}", plan, outcomes)
 
 
 def _build_and_promote(story: _Story) -> tuple[Release, tuple[Outcome, ...], Plan]:
@@ -195,6 +191,35 @@ def _build_and_promote(story: _Story) -> tuple[Release, tuple[Outcome, ...], Pla
     for line in outcome_lines(outcomes, _NONPROD):
         console.print(line)
     return release, outcomes, plan
+
+
+def _note(
+    story: _Story, title: str, subtitle: str, plan: Plan, outcomes: tuple[Outcome, ...]
+) -> None:
+    """Keep a promotion for the report, with the HTML pages that its tasks wrote."""
+    cloud = story.workplace.cloud(plan.environment)
+    pages = [
+        (f"{outcome.pipeline}: {task.name}, {artifact.name}", artifact.uri)
+        for outcome in outcomes
+        if outcome.run is not None
+        for task in outcome.run.steps
+        for artifact in task.artifacts
+        if artifact.type == "system.HTML"
+    ]
+    found = [(title, cloud.storage.read(uri)) for title, uri in pages]
+    story.chapters.append(
+        Chapter(
+            title=title,
+            subtitle=subtitle,
+            environment=plan.environment,
+            outcomes=outcomes,
+            pages=tuple(
+                (title, page.content.decode(errors="replace"))
+                for title, page in found
+                if page is not None
+            ),
+        )
+    )
 
 
 def _require(outcomes: tuple[Outcome, ...]) -> None:

@@ -36,22 +36,25 @@ def _show(error: EcluseError) -> None:
     Console(stderr=True, soft_wrap=True).print(line)
 
 
-app = typer.Typer(
-    name="ecluse",
-    cls=_Commands,
-    help="Vertex AI pipelines from merge to prod: what nonprod qualified is what prod runs.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+def command_line() -> typer.Typer:
+    """Return the command line with all its commands."""
+    from ecluse.cli import authoring, delivery, reporting
+
+    app = typer.Typer(
+        name="ecluse",
+        cls=_Commands,
+        help="Vertex AI pipelines from merge to prod: what nonprod qualified is what prod runs.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (authoring, delivery, reporting):
+        module.register(app)
+    return app
 
 
 def main() -> None:
     """Run the command line."""
-    from ecluse.cli import authoring, delivery, reporting
-
-    for module in (authoring, delivery, reporting):
-        module.register(app)
-    app()
+    command_line()()

@@ -9,7 +9,6 @@ import jinja2
 
 from ecluse import clock
 from ecluse.canonical import short
-from ecluse.plan import Plan
 from ecluse.promotion import Outcome
 from ecluse.report.terminal import number
 from ecluse.run import Run
@@ -24,7 +23,6 @@ class Chapter:
         title: what happened, such as `A merge`.
         subtitle: the commit or the tag.
         environment: where it went.
-        plan: what was to be done.
         outcomes: what was done.
         pages: HTML reports that tasks wrote, by `pipeline · task · artifact`.
 
@@ -33,7 +31,6 @@ class Chapter:
     title: str
     subtitle: str
     environment: str
-    plan: Plan
     outcomes: tuple[Outcome, ...]
     pages: tuple[tuple[str, str], ...] = ()
 

@@ -1,0 +1,39 @@
+# Everything starts here: `make demo` and `make test` do their own set-up.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Tools come from uv.lock. Where there is no uv, one is installed by pip into .uv, for this folder.
+export PATH := $(PATH):$(CURDIR)/.uv/bin
+export UV_COMPILE_BYTECODE := 1
+# --frozen: what is locked is what is installed; `uv lock --check` is a lint of its own.
+RUN := uv run --frozen --no-sync
+
+.PHONY: help setup demo test lint lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.complete  ## Install everything that the lock names, into .venv
+
+.venv/.complete: pyproject.toml uv.lock
+	@uv --version >/dev/null 2>&1 || \
+	  { echo "installing uv into .uv"; python3 -m venv .uv && .uv/bin/pip install --quiet uv; }
+	uv sync --frozen --all-extras
+	@touch $@
+
+demo: setup  ## The whole way on this machine: a merge, a tag, a bad change. DATA=file.csv for your data
+	@$(RUN) ecluse demo $(if $(DATA),--data "$(DATA)")
+
+test: setup  ## Run every test
+	$(RUN) pytest -n auto --dist loadfile $(ARGS)
+
+lint: setup  ## Run every linter: Python, types, walls, workflows, builds, secrets, the lock
+	$(RUN) pre-commit run --all-files
+
+lock: setup  ## Lock the dependencies anew, those of the runtime image included
+	uv lock
+	uv export --quiet --frozen --only-group runtime --no-header \
+	  --output-file src/churn/requirements.txt
+
+clean:  ## Remove what was made here: environments, caches, the embedded cloud's state
+	rm -rf .venv .uv .ecluse dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
