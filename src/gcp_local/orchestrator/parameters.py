@@ -120,7 +120,8 @@ def from_proto(value: Message) -> Json:
         case "bool_value":
             return bool(value.bool_value)
         case "struct_value":
-            return {name: from_proto(item) for name, item in value.struct_value.fields.items()}
+            fields = sorted(value.struct_value.fields.items())  # a map has no order of its own
+            return {name: from_proto(item) for name, item in fields}
         case "list_value":
             return [from_proto(item) for item in value.list_value.values]
         case _:

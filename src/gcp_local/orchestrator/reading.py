@@ -205,7 +205,9 @@ def _importer(spec: Message, where: str) -> Importer:
     return Importer(
         uri=uri,
         artifact=_artifact(spec.type_schema),
-        metadata={name: parameters.from_proto(item) for name, item in spec.metadata.fields.items()},
+        metadata={
+            name: parameters.from_proto(item) for name, item in sorted(spec.metadata.fields.items())
+        },
         reimport=spec.reimport,
     )
 

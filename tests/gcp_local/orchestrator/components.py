@@ -1,0 +1,142 @@
+"""Small components that the tests' pipelines are made of."""
+
+# mypy: disable-error-code="attr-defined, empty-body, misc, no-untyped-call, no-untyped-def"
+# mypy: disable-error-code="name-match, type-arg, untyped-decorator"
+# KFP reads annotations as they are written, and ships the bodies to another process.
+# ruff: noqa: PTH103, PTH109, PTH118, PTH123, PTH208, T201, UP006, UP035, UP045, PYI024
+
+from typing import Dict, List, NamedTuple, Optional
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+component = dsl.component(base_image="python:3.11", install_kfp_package=False)
+
+
+class InnerOutputs(NamedTuple):
+    total: int
+    made: Dataset
+
+
+@component
+def echo(text: str) -> str:
+    return text
+
+
+@component
+def add(a: int, b: int) -> int:
+    return a + b
+
+
+@component
+def describe_values(
+    whole: int,
+    real: float,
+    text: str,
+    flag: bool,
+    items: List[int],
+    struct: Dict,
+    absent: Optional[str] = None,
+    default: int = 7,
+) -> str:
+    import json
+
+    values = [whole, real, text, flag, items, struct, absent, default]
+    return json.dumps([[type(v).__name__, v] for v in values], sort_keys=True)
+
+
+@component
+def several(n: int) -> NamedTuple("Outputs", [("big", bool), ("twice", int), ("share", float)]):  # type: ignore[valid-type]
+    from collections import namedtuple
+
+    outputs = namedtuple("Outputs", "big twice share")
+    return outputs(n > 10, 2 * n, n / 4)
+
+
+@component
+def whole_items() -> NamedTuple("Outputs", [("items", list), ("struct", dict)]):  # type: ignore[valid-type]
+    return [1, 2.0, "3", None], {"a": 1, "b": {"c": [2]}}
+
+
+@component
+def write_dataset(text: str, data: Output[Dataset]) -> None:
+    with open(data.path, "w") as file:
+        file.write(text)
+    data.metadata["rows"] = len(text)
+
+
+@component
+def read_dataset(data: Input[Dataset]) -> str:
+    with open(data.path) as file:
+        return f"{type(data).__name__} {data.metadata} {file.read()}"
+
+
+@component
+def write_model_folder(model: Output[Model], metrics: Output[Metrics]) -> None:
+    import os
+
+    os.makedirs(os.path.join(model.path, "assets"))
+    for name in ("weights.bin", "assets/classes.json"):
+        with open(os.path.join(model.path, name), "w") as file:
+            file.write(name)
+    with open(model.path + ".notes", "w") as file:
+        file.write("beside")
+    model.metadata["framework"] = "none"
+    metrics.log_metric("roc_auc", 0.75)
+
+
+@component
+def list_folder(model: Input[Model]) -> list:
+    import os
+
+    return sorted(
+        os.path.relpath(os.path.join(folder, name), model.path)
+        for folder, _, names in os.walk(model.path)
+        for name in names
+    )
+
+
+@component
+def describe_artifact(thing: Input[Artifact]) -> dict:
+    return {"uri": thing.uri, "metadata": thing.metadata, "type": type(thing).__name__}
+
+
+@component
+def fail(message: str) -> str:
+    print("before the end")
+    raise ValueError(message)
+
+
+@component
+def sleep(seconds: float) -> float:
+    import time
+
+    time.sleep(seconds)
+    return time.time()
+
+
+@component
+def sleep_with_child(seconds: int, marker: str) -> None:
+    import subprocess
+
+    subprocess.run(["sleep", f"{seconds}.{marker}"], check=True)
+
+
+@component
+def report_status(status: dsl.PipelineTaskFinalStatus) -> str:
+    return f"{status.state} {status.error_code} {status.error_message}"
+
+
+@component
+def show_environment() -> dict:
+    import os
+    import sys
+
+    return {
+        "environment": dict(os.environ),
+        "cwd": os.getcwd(),
+        "stdin": sys.stdin.read(),
+        "argv": sys.argv,
+        "group": os.getpgid(0) == os.getpid() or os.getpgid(0) == os.getppid(),
+        "open": len(os.listdir("/proc/self/fd")),
+    }
