@@ -1,8 +1,11 @@
 """Dockerfile: what goes into an image is what its tag is computed from."""
 
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,34 @@ def test_one_version_of_uv_is_used_everywhere() -> None:
     setup = (ROOT / ".github/actions/setup/action.yaml").read_text(encoding="utf-8")
     (in_image,) = re.findall(r"uv==(\S+)", DOCKERFILE)
     assert f"version: {in_image}\n" in setup
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
+def test_the_tool_images_dependencies_are_enough_for_ecluse(tmp_path: Path) -> None:
+    """Install as the stage `tool-dependencies` does, and check this repository with no more."""
+    (install,) = re.findall(
+        r"^RUN (uv sync .+)$", stages()["tool-dependencies"], flags=re.MULTILINE
+    )
+    for name in copied("tool-dependencies"):
+        shutil.copy(ROOT / name, tmp_path)
+    environment = {
+        **os.environ,
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment"),
+        "UV_PYTHON": sys.executable,
+    }
+    subprocess.run(shlex.split(install), cwd=tmp_path, env=environment, check=True)
+    shutil.copytree(ROOT / "src/ecluse", tmp_path / "installed/ecluse")
+    done = subprocess.run(
+        [tmp_path / "environment/bin/python", "-c", "from ecluse.cli import main; main()", "check"],
+        cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(tmp_path / "environment")
 
 
 @pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
