@@ -35,6 +35,7 @@ _UNPROVEN_FIELDS = frozenset(
     {"cacheKey", "literals", "singlePlatformSpecs", "taskConfigPassthroughs", "downloadToWorkspace"}
 )
 _CACHE_VERSION = 1
+_HASH_SEED = "0"
 _WORKER = Path(__file__).with_name("compile_worker.py")
 
 # Fields of the IR whose keys are names that people chose.
@@ -219,7 +220,7 @@ def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")]),
-        "PYTHONHASHSEED": "0",
+        "PYTHONHASHSEED": _HASH_SEED,
     }
     worker = subprocess.Popen(
         # By its file and with -P: the repository may hold another version of this very package.

@@ -105,11 +105,7 @@ def _merge(story: _Story) -> Release:
     with _chapter(story.console, "2 · A merge: build once, promote to nonprod"):
         release, outcomes, plan = _build_and_promote(story)
         _require(outcomes)
-    story.chapters.append(
-        Chapter(
-            "A merge", f"commit {release.commit[:9]}: {release.subject}", _NONPROD, plan, outcomes
-        )
-    )
+    _note(story, "A merge", f"commit {release.commit[:9]}: {release.subject}", plan, outcomes)
     return release
 
 

@@ -7,7 +7,7 @@ the field and the nearest right name.
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeAlias, TypeVar, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -277,7 +277,7 @@ def _read(model: type[_Model], file: Path, shown: str, given: Mapping[str, Any])
     try:
         settings = model.model_validate({**source.content, **given})
     except ValidationError as error:
-        problems = error.errors()
+        problems = _in_order_of_use(error.errors())
         first = problems[0]
         path = _field_path(first["loc"], source.lines)
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
@@ -328,6 +328,25 @@ def _said(problem: Mapping[str, Any] | Any) -> str:
             )
             message = str(problem["msg"])
             return f"{message[0].lower()}{message[1:]}, found {shown}"
+
+
+def _in_order_of_use(problems: Sequence[Any]) -> list[Any]:
+    """Put misspelt fields first, and leave out the fields that are missing because of them."""
+    extra = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    rest = [
+        problem
+        for problem in problems
+        if problem["type"] != "extra_forbidden"
+        and not (
+            problem["type"] == "missing"
+            and any(
+                other["loc"][:-1] == problem["loc"][:-1]
+                and difflib.get_close_matches(str(other["loc"][-1]), [str(problem["loc"][-1])])
+                for other in extra
+            )
+        )
+    ]
+    return extra + rest
 
 
 def _suggestion(model: type[BaseModel], problem: Any) -> str:
