@@ -24,8 +24,6 @@ errors in a shape of its own, with a `reason`.
          └─ UploadCancelled       499
 """
 
-# ruff: noqa: N818  (these are the names of google.rpc.Code)
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,8 @@
 """List filters: the subset of https://google.aip.dev/160 that the services document.
 
-Comparisons `=`, `!=`, `<`, `<=`, `>`, `>=` and the has-operator `:`, joined by AND, OR, NOT (or `-`)
-and parentheses; OR binds closer than AND, as AIP-160 has it. Anything else is refused, never ignored.
+Comparisons `=`, `!=`, `<`, `<=`, `>`, `>=` and the has-operator `:`, joined by AND, OR, NOT (or
+`-`) and parentheses; OR binds closer than AND, as AIP-160 has it. Anything else is refused, never
+ignored.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _TOKEN = re.compile(
     |(?P<operator><=|>=|!=|=|<|>|:)
     |(?P<paren>[()])
     |(?P<dot>\.(?=["']))
-    |(?P<word>[^\s()=<>!:"']+|\*))""",
+    |(?P<word>[^\s()=<>!:"']+?(?=\.["']|[\s()=<>!:"']|$)))""",
     re.VERBOSE,
 )
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {

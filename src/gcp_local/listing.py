@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 M = TypeVar("M", bound=Message)
+_FOREIGN = "The page token is not valid for this request."
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 
 
@@ -83,9 +84,7 @@ def read_text_token(token: str, query: str) -> str:
     except (binascii.Error, UnicodeError, ValueError):
         given, position = "", ""
     if given != mark:
-        raise InvalidArgument.of_field(
-            "page_token", "The page token is not valid for this request."
-        )
+        raise InvalidArgument.of_field("page_token", _FOREIGN)
     return position
 
 
@@ -95,9 +94,7 @@ def read_token(token: str, query: str) -> int:
         return 0
     position = read_text_token(token, query)
     if not position.isdecimal():
-        raise InvalidArgument.of_field(
-            "page_token", "The page token is not valid for this request."
-        )
+        raise InvalidArgument.of_field("page_token", _FOREIGN)
     return int(position)
 
 

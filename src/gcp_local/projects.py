@@ -38,9 +38,7 @@ class Projects:
             self.id(project)
             return project
         if not _ID.fullmatch(project):
-            raise InvalidArgument(
-                f"Invalid resource field value in the request: project {project!r}."
-            )
+            raise InvalidArgument(f"Invalid resource field value: project {project!r}.")
         digest = hashlib.sha256(project.encode()).digest()
         number = str(_SMALLEST + int.from_bytes(digest[:8], "big") % _SPAN)
         self._database.run("INSERT OR IGNORE INTO projects VALUES (?, ?)", number, project)

@@ -8,9 +8,9 @@ server feels; here the messages underneath are used. They carry no types for a c
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from google.protobuf import any_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2  # type: ignore[import-untyped]
+from google.protobuf import any_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import json_format as _json_format
 from google.protobuf import message as _message
@@ -49,12 +49,12 @@ __all__ = [
 
 M = TypeVar("M", bound=Message)
 
-Any_: type[Message] = any_pb2.Any
-Empty: type[Message] = empty_pb2.Empty
-FieldMask: type[Message] = field_mask_pb2.FieldMask
-Struct: type[Message] = struct_pb2.Struct
-Timestamp: type[Message] = timestamp_pb2.Timestamp
-Value: type[Message] = struct_pb2.Value
+Any_ = cast("type[Message]", any_pb2.Any)
+Empty = cast("type[Message]", empty_pb2.Empty)
+FieldMask = cast("type[Message]", field_mask_pb2.FieldMask)
+Struct = cast("type[Message]", struct_pb2.Struct)
+Timestamp = cast("type[Message]", timestamp_pb2.Timestamp)
+Value = cast("type[Message]", struct_pb2.Value)
 
 _FIELD = _descriptor.FieldDescriptor
 _INTEGERS = {
@@ -105,7 +105,8 @@ def timestamp(moment: datetime) -> Message:
 
 def to_json(message: Message, *, numeric_enums: bool = False) -> dict[str, Any]:
     """Write the message in proto3's JSON form, defaults left out as Google leaves them out."""
-    body: dict[str, Any] = _json_format.MessageToDict(message, use_integers_for_enums=numeric_enums)
+    source = cast("_message.Message", message)
+    body: dict[str, Any] = _json_format.MessageToDict(source, use_integers_for_enums=numeric_enums)
     return body
 
 
@@ -124,7 +125,7 @@ def from_json(body: Any, kind: type[M], *, at: str = "") -> M:
     _check_message(body, kind.DESCRIPTOR, at)
     message = kind()
     try:
-        _json_format.ParseDict(body, message)
+        _json_format.ParseDict(body, cast("_message.Message", message))
     except _json_format.ParseError as error:
         field, text = _innermost(str(error), at)
         raise InvalidArgument.of_field(field, f"Invalid value at '{field}': {text}") from None

@@ -80,7 +80,7 @@ def parse_json(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        message = f"Invalid JSON payload received. {error or 'It is nested too deeply.'}"
+        message = f"Invalid JSON payload received. {error}"
         raise InvalidArgument(message) from None
 
 

@@ -1,0 +1,1 @@
+"""Cloud KMS: keys that sign and never leave."""

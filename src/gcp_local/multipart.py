@@ -1,0 +1,62 @@
+"""Multipart bodies (RFC 2046), byte for byte: uploads to Cloud Storage and to the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.message import Message as _Headers
+from email.parser import BytesHeaderParser
+
+from gcp_local.errors import InvalidArgument
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: its headers by their lower-case names, and its bytes as they came."""
+
+    headers: Mapping[str, str]
+    content: bytes
+
+    @property
+    def name(self) -> str | None:
+        """The form field's name, if the part is one."""
+        return _parameter(self.headers.get("content-disposition", ""), "name")
+
+
+def split(content_type: str, body: bytes) -> list[Part]:
+    """Take a multipart body apart.
+
+    Args:
+        content_type: the request's Content-Type, with its boundary.
+        body: the whole body.
+
+    Raises:
+        InvalidArgument: no boundary, or a body that does not follow it.
+
+    """
+    boundary = _parameter(content_type, "boundary")
+    if not boundary:
+        raise InvalidArgument("The multipart content type has no boundary.")
+    mark = b"\r\n--" + boundary.encode("latin-1")
+    sections = (b"\r\n" + body).split(mark)
+    if len(sections) < 3 or not sections[-1].startswith(b"--"):
+        raise InvalidArgument("The multipart body does not follow its boundary.")
+    return [_part(section) for section in sections[1:-1]]
+
+
+def _part(section: bytes) -> Part:
+    _, _, rest = section.partition(b"\r\n")
+    if rest.startswith(b"\r\n"):
+        return Part({}, rest[2:])
+    head, found, content = rest.partition(b"\r\n\r\n")
+    if not found:
+        raise InvalidArgument("A part of the multipart body has no end of headers.")
+    parsed = BytesHeaderParser().parsebytes(head + b"\r\n\r\n")
+    return Part({name.lower(): str(value) for name, value in parsed.items()}, content)
+
+
+def _parameter(header: str, name: str) -> str | None:
+    message = _Headers()
+    message["content-type"] = header if "/" in header.partition(";")[0] else f"x/{header}"
+    value = message.get_param(name)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,1 @@
+"""Artifact Registry, for KFP packages: compiled pipelines under digests and tags."""

@@ -1,0 +1,158 @@
+"""The HTTP server: guards the door, reads a request, hands it on, writes the answer.
+
+It runs commands on its user's machine, so it listens on the loopback interface only, and a page
+open in the user's browser can start nothing: a request that names another host (DNS rebinding) or
+comes from another origin (cross-site request) is refused before it is read.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as _Incoming
+from starlette.responses import Response, StreamingResponse
+
+from gcp_local.errors import (
+    ApiError,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    PayloadTooLarge,
+    PermissionDenied,
+)
+from gcp_local.http import Answer, FileSlice, Request
+from gcp_local.registry.rest import HOST as _REGISTRY_HOST
+from gcp_local.rpc import Call
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from gcp_local.cloud import Cloud
+
+log = logging.getLogger("gcp_local")
+
+_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_MAX_JSON = 16 * 1024 * 1024
+_MAX_UPLOAD = 1024 * 1024 * 1024
+_STORAGE = ("storage", "upload", "download", "batch")
+
+
+class Server:
+    """The ASGI application. Every request goes through `_answer`."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+        self.last_request = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["type"] != "http":
+            return
+        self.last_request = started = time.monotonic()
+        incoming = _Incoming(scope, receive)
+        path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
+        try:
+            _guard(incoming)
+            body = await _body(incoming, _limit(path))
+            request = _request(incoming, path, body, self._cloud.endpoint)
+            answer = await run_in_threadpool(self._answer, request)
+        except ClientDisconnect:
+            return
+        except ApiError as error:
+            answer = _refusal(error, path)
+        response = _response(answer, head=incoming.method == "HEAD")
+        elapsed = (time.monotonic() - started) * 1000
+        log.info("%s %s %d %.0fms", incoming.method, path, answer.status, elapsed)
+        await response(scope, receive, send)
+        self.last_request = time.monotonic()
+
+    def _answer(self, request: Request) -> Answer:
+        """Hand a request to whom it concerns; the one point through which everything goes."""
+        cloud = self._cloud
+        first = request.segments[0]
+        try:
+            if first == "v1":
+                call = Call(request.method, request.path, request.query, request.body)
+                return Answer.of_json(cloud.dispatcher.call(call))
+            if first in _STORAGE:
+                return cloud.storage.answer(request)
+            if _REGISTRY_HOST.fullmatch(first):
+                return cloud.registry_host.answer(request)
+            if first in ("computeMetadata", ""):
+                return cloud.metadata_server.answer(request)
+            if first == "gcp-local":
+                return cloud.images_endpoint.answer(request)
+        except ApiError:
+            raise
+        except Exception:
+            log.exception("%s %s", request.method, request.path)
+            raise Internal("The embedded cloud failed; its log has the traceback.") from None
+        raise NotFound(f"Not found: {request.path}")
+
+
+def _guard(incoming: _Incoming) -> None:
+    host = incoming.headers.get("host", "")
+    if not _LOOPBACK.fullmatch(host):
+        raise PermissionDenied(f"The host {host!r} is not this machine's loopback interface.")
+    origin = incoming.headers.get("origin")
+    if origin is not None and urlsplit(origin).netloc != host:
+        raise PermissionDenied(f"Requests from the origin {origin!r} are refused.")
+    if incoming.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+        raise PermissionDenied("Requests from other sites are refused.")
+
+
+def _limit(path: str) -> int:
+    return _MAX_UPLOAD if path.startswith(("/upload/", "/gcp-local/")) else _MAX_JSON
+
+
+async def _body(incoming: _Incoming, limit: int) -> bytes:
+    declared = incoming.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limit:
+        raise PayloadTooLarge(f"The request is larger than {limit} bytes.")
+    body = bytearray()
+    async for chunk in incoming.stream():
+        body += chunk
+        if len(body) > limit:
+            raise PayloadTooLarge(f"The request is larger than {limit} bytes.")
+    return bytes(body)
+
+
+def _request(incoming: _Incoming, path: str, body: bytes, endpoint: str) -> Request:
+    try:
+        query = parse_qsl(
+            incoming.scope["query_string"].decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=1000,
+        )
+    except (UnicodeError, ValueError):
+        raise InvalidArgument("The query is not well formed.") from None
+    headers = {name.lower(): value for name, value in incoming.headers.items()}
+    return Request(incoming.method, path, query, headers, body, endpoint)
+
+
+def _refusal(error: ApiError, path: str) -> Answer:
+    if error.code == HTTPStatus.NOT_MODIFIED:
+        return Answer(error.code)
+    storage = path.strip("/").split("/")[0] in _STORAGE
+    return Answer.of_json(error.as_storage_json() if storage else error.as_json(), error.code)
+
+
+def _response(answer: Answer, *, head: bool) -> Response:
+    headers = dict(answer.headers)
+    body = answer.body
+    if isinstance(body, FileSlice):
+        headers["content-length"] = str(body.length)
+        if head:
+            return Response(b"", answer.status, headers)
+        return StreamingResponse(body.chunks(), answer.status, headers)
+    if answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
+        return Response(None, answer.status, headers)
+    return Response(body, answer.status, headers)

@@ -1,0 +1,140 @@
+"""The server's life: one state folder, one process, an address that others can find."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from gcp_local.cli import package_version
+from gcp_local.cloud import Cloud
+from gcp_local.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+log = logging.getLogger("gcp_local")
+
+
+class StateBusyError(Exception):
+    """Another server has this state folder."""
+
+
+def run(
+    state: Path, *, port: int = 0, idle_timeout: float | None = None, verbose: bool = False
+) -> None:
+    """Serve a state folder until SIGTERM, SIGINT or the idle time ends it.
+
+    When requests are answered, `server.json` in the folder tells where; it goes at the end.
+
+    Raises:
+        StateBusyError: another server has the folder.
+        OSError: the port is taken, or the folder cannot be used.
+
+    """
+    _log_to_stderr(logging.INFO if verbose else logging.WARNING)
+    state = state.absolute()
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _owned(state), socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        cloud = Cloud(state, endpoint)
+        try:
+            _serve(cloud, listener, idle_timeout, lambda: _announce(state, endpoint))
+        finally:
+            (state / "server.json").unlink(missing_ok=True)
+            cloud.close()
+
+
+class _Uvicorn(uvicorn.Server):
+    """A server that tells when it answers, and ends when nothing needs it."""
+
+    def __init__(
+        self,
+        cloud: Cloud,
+        application: Server,
+        idle_timeout: float | None,
+        ready: Callable[[], None],
+    ) -> None:
+        config = uvicorn.Config(
+            application,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+        super().__init__(config)
+        self._cloud = cloud
+        self._application = application
+        self._idle_timeout = idle_timeout
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer, and say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Tell whether to end; asked ten times a second."""
+        idle = time.monotonic() - self._application.last_request
+        if self._idle_timeout is not None and idle > self._idle_timeout and not self._cloud.busy():
+            return True
+        return await super().on_tick(counter)
+
+
+def _serve(
+    cloud: Cloud, listener: socket.socket, idle_timeout: float | None, ready: Callable[[], None]
+) -> None:
+    # uvicorn raises the signals again that ended it; by then there is nothing left to end.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    _Uvicorn(cloud, Server(cloud), idle_timeout, ready).run(sockets=[listener])
+
+
+@contextmanager
+def _owned(state: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel lets go when the process dies, however it dies."""
+    with (state / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateBusyError(f"{state} is served already{_whereabouts(state)}") from None
+        yield
+
+
+def _whereabouts(state: Path) -> str:
+    try:
+        known = json.loads((state / "server.json").read_text())
+    except (OSError, ValueError):
+        return ""
+    return f" at {known.get('endpoint')} by process {known.get('pid')}"
+
+
+def _announce(state: Path, endpoint: str) -> None:
+    known = {"endpoint": endpoint, "pid": os.getpid(), "version": package_version()}
+    unfinished = state / "server.json.part"
+    unfinished.write_text(json.dumps(known) + "\n")
+    unfinished.replace(state / "server.json")
+    print(f"gcp-local serves {state} at {endpoint}", flush=True)  # noqa: T201
+
+
+def _log_to_stderr(level: int) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    for name in ("gcp_local", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False

@@ -1,0 +1,271 @@
+"""Vertex AI's PipelineService: jobs, as far as they are not the orchestrator's business.
+
+Jobs are kept under their full names, with the project's number, as Vertex AI answers them. A job
+that refers to a template keeps its specification with the digest that was taken.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from typing import TYPE_CHECKING, Protocol
+
+from google.cloud.aiplatform_v1.types import operation as operation_types
+from google.cloud.aiplatform_v1.types import pipeline_job as job_types
+from google.cloud.aiplatform_v1.types import pipeline_service as service_types
+from google.cloud.aiplatform_v1.types import pipeline_state as state_types
+
+from gcp_local import clock
+from gcp_local.errors import FailedPrecondition, InvalidArgument
+from gcp_local.labels import check_labels
+from gcp_local.listing import list_page
+from gcp_local.protos import Empty, FieldMask, Message, copy_of, raw, timestamp
+from gcp_local.vertex.naming import check_display_name, location_of
+
+if TYPE_CHECKING:
+    from gcp_local.operations import Operations
+    from gcp_local.projects import Projects
+    from gcp_local.registry.packages import PackageRegistry
+    from gcp_local.resources import Resources
+
+PipelineJob = raw(job_types.PipelineJob)
+ListPipelineJobsResponse = raw(service_types.ListPipelineJobsResponse)
+DeleteOperationMetadata = raw(operation_types.DeleteOperationMetadata)
+State = state_types.PipelineState
+TERMINAL = frozenset(
+    {
+        State.PIPELINE_STATE_SUCCEEDED,
+        State.PIPELINE_STATE_FAILED,
+        State.PIPELINE_STATE_CANCELLED,
+    }
+)
+_ID = re.compile(r"[a-z][-a-z0-9]{0,126}")
+_EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
+_ABORTED_CODE = 10  # google.rpc.Code.ABORTED
+FILTERABLE = {
+    "display_name": "display_name",
+    "state": "state",
+    "create_time": "create_time",
+    "start_time": "start_time",
+    "update_time": "update_time",
+    "end_time": "end_time",
+    "labels": "labels",
+    "service_account": "service_account",
+    "template_uri": "template_uri",
+    "template_metadata.version": "template_metadata.version",
+    "schedule_name": "schedule_name",
+}
+SORTABLE = {name: name for name in ("create_time", "start_time", "update_time", "end_time")}
+
+
+class Engine(Protocol):
+    """What runs the jobs: see `gcp_local.orchestrator.Orchestrator`."""
+
+    def validate(self, job: Message) -> None:
+        """Refuse what Vertex AI would refuse before the job exists."""
+
+    def submit(self, job: Message) -> None:
+        """Start a job and return at once."""
+
+    def cancel(self, name: str) -> None:
+        """Ask a running job to end."""
+
+
+class PipelineService:
+    """`google.cloud.aiplatform.v1.PipelineService`."""
+
+    def __init__(
+        self,
+        *,
+        resources: Resources,
+        operations: Operations,
+        projects: Projects,
+        registry: PackageRegistry,
+        engine: Engine,
+    ) -> None:
+        self._resources = resources
+        self._operations = operations
+        self._projects = projects
+        self._registry = registry
+        self._engine = engine
+        self._active: set[str] = set()
+        self._lock = threading.Lock()
+
+    # The RPCs
+
+    def create_pipeline_job(self, request: Message) -> Message:
+        """Check, resolve the template, keep, start."""
+        parent = location_of(self._projects, request.parent)
+        job: Message = copy_of(request.pipeline_job)
+        check_display_name(job.display_name, required=False)
+        check_labels(job.labels)
+        self._check_settings(job)
+        if job.template_uri and not job.pipeline_spec.fields:
+            job.pipeline_spec.Clear()
+            version, spec = self._registry.template(job.template_uri)
+            job.pipeline_spec.CopyFrom(spec)
+            job.template_metadata.version = version
+        if not job.pipeline_spec.fields:
+            raise InvalidArgument.of_field(
+                "pipeline_job", "Either pipeline_spec or template_uri must be set."
+            )
+        _clear_output_only(job)
+        number = parent.split("/")[1]
+        job.name = f"{parent}/pipelineJobs/{_job_id(request.pipeline_job_id, job)}"
+        if not job.service_account:
+            job.service_account = f"{number}-compute@developer.gserviceaccount.com"
+        job.labels["vertex-ai-pipelines-run-billing-id"] = _billing_id(job.name)
+        now = timestamp(clock.now())
+        job.create_time.CopyFrom(now)
+        job.update_time.CopyFrom(now)
+        job.state = State.PIPELINE_STATE_PENDING
+        self._engine.validate(job)
+        self._resources.add(job.name, job)
+        with self._lock:
+            self._active.add(job.name)
+        self._engine.submit(copy_of(job))
+        return job
+
+    def get_pipeline_job(self, request: Message) -> Message:
+        """Answer a job as it stands."""
+        return self._resources.get(self._name(request.name), PipelineJob)
+
+    def list_pipeline_jobs(self, request: Message) -> Message:
+        """Answer jobs, the newest first unless an order is asked for."""
+        parent = location_of(self._projects, request.parent)
+        page, token = list_page(
+            self._resources.children(parent, PipelineJob),
+            request,
+            PipelineJob,
+            filterable=FILTERABLE,
+            sortable=SORTABLE,
+            newest_first=True,
+        )
+        if request.read_mask.paths:
+            page = [_masked(job, request.read_mask) for job in page]
+        return ListPipelineJobsResponse(pipeline_jobs=page, next_page_token=token)
+
+    def cancel_pipeline_job(self, request: Message) -> Message:
+        """Ask a job to end; it is CANCELLED a moment later."""
+        job = self._resources.get(self._name(request.name), PipelineJob)
+        if job.state in TERMINAL:
+            raise FailedPrecondition(
+                f"The PipelineJob {job.name!r} is in the terminal state"
+                f" {State(job.state).name} and cannot be cancelled."
+            )
+        self._engine.cancel(job.name)
+        return Empty()
+
+    def delete_pipeline_job(self, request: Message) -> Message:
+        """Forget a job that has ended."""
+        name = self._name(request.name)
+        job = self._resources.get(name, PipelineJob)
+        if job.state not in TERMINAL:
+            raise FailedPrecondition(
+                f"The PipelineJob {name!r} is in state {State(job.state).name};"
+                " only a job that has ended can be deleted."
+            )
+        self._resources.delete(name, PipelineJob)
+        parent = name.partition("/pipelineJobs/")[0]
+        return self._operations.done(parent, Empty(), DeleteOperationMetadata())
+
+    # Not RPCs
+
+    def save(self, job: Message) -> None:
+        """Keep a job's newer state; called by the orchestrator at each change, from any thread."""
+        job.update_time.CopyFrom(timestamp(clock.now()))
+        try:
+            self._resources.replace(job.name, job)
+        finally:
+            if job.state in TERMINAL:
+                with self._lock:
+                    self._active.discard(job.name)
+
+    def busy(self) -> bool:
+        """Tell whether any job is still under way."""
+        with self._lock:
+            return bool(self._active)
+
+    def recover(self) -> None:
+        """Fail the jobs that were running when an earlier server stopped."""
+        for job in self._resources.everywhere(PipelineJob):
+            if job.state in TERMINAL:
+                continue
+            now = timestamp(clock.now())
+            message = "The embedded cloud's server stopped while this job ran."
+            job.state = State.PIPELINE_STATE_FAILED
+            job.error.code, job.error.message = _ABORTED_CODE, message
+            job.end_time.CopyFrom(now)
+            job.update_time.CopyFrom(now)
+            for task in job.job_detail.task_details:
+                _fail_if_unfinished(task, message)
+            self._resources.replace(job.name, job)
+
+    def _name(self, name: str) -> str:
+        return self._projects.numbered(name)
+
+    @staticmethod
+    def _check_settings(job: Message) -> None:
+        if job.service_account and not _EMAIL.fullmatch(job.service_account):
+            raise InvalidArgument.of_field(
+                "pipeline_job.service_account",
+                f"Invalid service account {job.service_account!r}: not an e-mail address.",
+            )
+        root = job.runtime_config.gcs_output_directory
+        if root and not re.fullmatch(r"gs://[^/]+(/.*)?", root):
+            raise InvalidArgument.of_field(
+                "pipeline_job.runtime_config.gcs_output_directory",
+                f"Invalid Cloud Storage path {root!r}: it must begin with gs://.",
+            )
+
+
+def _job_id(given: str, job: Message) -> str:
+    """Check a client's id, or make one as Vertex AI does: the pipeline's name and the time."""
+    if given:
+        if not _ID.fullmatch(given):
+            message = (
+                f"Invalid pipeline job id {given!r}: at most 127 characters of [a-z0-9-],"
+                " the first a letter."
+            )
+            raise InvalidArgument.of_field("pipeline_job_id", message)
+        return given
+    info = job.pipeline_spec.fields["pipelineInfo"].struct_value
+    name = re.sub(r"[^a-z0-9]+", "-", info.fields["name"].string_value.lower()).strip("-")
+    return f"{name or 'pipeline'}-{clock.now():%Y%m%d%H%M%S%f}"
+
+
+def _billing_id(name: str) -> str:
+    """Make the label by which Vertex AI attributes cost to a run; its value is opaque."""
+    return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
+
+
+def _clear_output_only(job: Message) -> None:
+    for name in (
+        "name", "create_time", "start_time", "end_time", "update_time", "state", "job_detail",
+        "error", "schedule_name", "satisfies_pzs", "satisfies_pzi",
+    ):  # fmt: skip
+        if name in job.DESCRIPTOR.fields_by_name:
+            job.ClearField(name)
+
+
+def _masked(job: Message, mask: Message) -> Message:
+    """Leave only the fields of a read mask; the mask may be written in either case."""
+    snake = FieldMask(paths=[re.sub(r"([A-Z])", r"_\1", path).lower() for path in mask.paths])
+    for path in snake.paths:
+        if path.partition(".")[0] not in PipelineJob.DESCRIPTOR.fields_by_name and path != "*":
+            raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
+    if "*" in snake.paths:
+        return job
+    shown = PipelineJob()
+    snake.MergeMessage(job, shown)
+    return shown
+
+
+def _fail_if_unfinished(task: Message, message: str) -> None:
+    states = job_types.PipelineTaskDetail.State
+    if task.state not in (states.PENDING, states.RUNNING):
+        return
+    task.state = states.FAILED
+    task.error.code, task.error.message = _ABORTED_CODE, message
+    task.end_time.CopyFrom(timestamp(clock.now()))
