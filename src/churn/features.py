@@ -158,6 +158,5 @@ def _values(frame: pd.DataFrame, feature: Feature) -> pd.Series:
 
 
 def _codes(values: pd.Series, levels: tuple[str, ...]) -> NDArray[np.float32]:
-    codes = pd.Categorical(values, categories=list(levels)).codes.astype(np.float32)
-    codes[codes < 0] = np.nan
-    return codes
+    positions = {level: position for position, level in enumerate(levels)}
+    return np.asarray(values.map(positions), dtype=np.float32)

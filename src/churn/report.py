@@ -146,8 +146,8 @@ def _confusion(axes: Axes, evaluation: Evaluation) -> None:
         for column, cell in enumerate(cells):
             share = cell / max(sum(cells), 1)
             axes.text(
-                column,
-                row,
+                column + 0.5,
+                row + 0.5,
                 f"{cell:,}\n{share:.1%}",
                 ha="center",
                 va="center",
@@ -155,10 +155,11 @@ def _confusion(axes: Axes, evaluation: Evaluation) -> None:
                 color="white" if share > 0.5 else _INK,
             )
     shares = [[cell / max(sum(cells), 1) for cell in cells] for cells in counts]
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.1, aspect="auto")
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1.1, edgecolor="white", linewidth=3)
+    axes.invert_yaxis()
     labels = [name.replace(" ", "\n") for name in evaluation.class_names]
-    axes.set_xticks([0, 1], labels)
-    axes.set_yticks([0, 1], labels)
+    axes.set_xticks([0.5, 1.5], labels)
+    axes.set_yticks([0.5, 1.5], labels)
     axes.set(xlabel="Predicted", ylabel="True")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)

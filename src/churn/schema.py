@@ -6,6 +6,7 @@ The one source of truth about the data. The file is the public credit-card custo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,15 +20,15 @@ UNKNOWN: Final = "Unknown"
 class Column:
     """One column of the file.
 
-    `minimum` and `maximum` bound numbers (inclusive, None is unbounded) and are set by what is
-    possible, not by what was once seen. `categories` lists a category column's legal values; a
+    `least` and `most` bound numbers (inclusive) and are set by what is possible, not by what was
+    once seen. `categories` lists a category column's legal values; a
     column with `Unknown` among them takes a missing value as `Unknown`.
     """
 
     name: str
     kind: Kind
-    minimum: float | None = None
-    maximum: float | None = None
+    least: float = -math.inf
+    most: float = math.inf
     categories: tuple[str, ...] = ()
 
     @property

@@ -27,7 +27,7 @@ from starlette.routing import Route
 from churn import features
 from churn.errors import InstanceError
 from churn.model import Model, load
-from churn.schema import CATEGORIES, NUMBERS, UNKNOWN, Column
+from churn.schema import CATEGORIES, FORBIDDEN, NUMBERS, UNKNOWN, Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,12 +97,12 @@ def read_instances(body: Any) -> pd.DataFrame:
 def predict(model: Model, body: Any) -> dict[str, Any]:
     """Answer a request: for each instance the likelier class and the probability of leaving."""
     table = read_instances(body)
-    probabilities = model.predict(table) if len(table) else []
+    probabilities = model.predict(table).tolist() if len(table) else []
     return {
         "predictions": [
             {
-                "class": model.class_names[round(float(chance))],
-                "attrition_probability": float(chance),
+                "class": model.class_names[round(chance)],
+                "attrition_probability": chance,
             }
             for chance in probabilities
         ]
@@ -149,7 +149,7 @@ def main() -> None:
 def _row(number: int, instance: Any) -> dict[str, Any]:
     if not isinstance(instance, dict):
         raise InstanceError(f"instance {number}: must be an object with the customer's columns")
-    unknown = sorted(set(map(str, instance)) & set(features.FORBIDDEN))
+    unknown = sorted(set(map(str, instance)) & FORBIDDEN)
     if unknown:
         raise InstanceError(f"instance {number}: {unknown[0]} is not known beforehand")
     return {
@@ -169,9 +169,8 @@ def _value(number: int, column: Column, value: Any) -> Any:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InstanceError(f"{where}: {value!r} is not a number")
-    low, high = column.minimum, column.maximum
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise InstanceError(f"{where}: {value!r} is outside {low:g} to {high:g}")
+    if not column.least <= value <= column.most:
+        raise InstanceError(f"{where}: {value!r} is outside {column.least:g} to {column.most:g}")
     return value
 
 

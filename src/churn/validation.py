@@ -188,12 +188,11 @@ def _number_errors(text: pd.Series, column: Column) -> Iterator[str]:
         broken = values.notna() & (values % 1 != 0)
         if broken.any():
             yield f"{column.name}: {_count(broken, 'value')} not whole: {_examples(text[broken])}"
-    low = values < (-float("inf") if column.minimum is None else column.minimum)
-    high = values > (float("inf") if column.maximum is None else column.maximum)
-    if (low | high).any():
-        found = _examples(text[low | high])
-        bounds = f"{_bound(column.minimum)} to {_bound(column.maximum)}"
-        yield f"{column.name}: {_count(low | high, 'value')} outside {bounds}: {found}"
+    outside = values.notna() & ~values.between(column.least, column.most)
+    if outside.any():
+        bounds = f"{column.least:g} to {column.most:g}"
+        found = f"{bounds}: {_examples(text[outside])}"
+        yield f"{column.name}: {_count(outside, 'value')} outside {found}"
     limit = 0.0 if column is ID else MISSING_LIMIT
     if text.isna().mean() > limit:
         yield f"{column.name}: {_count(text.isna(), 'missing value')}, more than {limit:.0%}"
@@ -216,7 +215,3 @@ def _count(mask: pd.Series, noun: str) -> str:
 def _examples(values: pd.Series) -> str:
     distinct = [repr(value) for value in pd.unique(values)]
     return ", ".join(distinct[:_SHOWN]) + (", …" if len(distinct) > _SHOWN else "")
-
-
-def _bound(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
