@@ -221,7 +221,7 @@ def _note(
 def _require(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
-            raise outcome.error
+            raise Refused("the demo cannot go on: see above", where=outcome.pipeline)
 
 
 @contextmanager

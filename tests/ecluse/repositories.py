@@ -101,7 +101,10 @@ class Repository:
         """Commit everything and return the commit's sha."""
         git = ["git", "-C", str(self.root), "-c", "user.name=T", "-c", "user.email=t@example.com"]
         subprocess.run([*git, "add", "--all"], check=True)
-        subprocess.run([*git, "-c", "commit.gpgsign=false", "commit", "-qm", message], check=True)
+        subprocess.run(
+            [*git, "-c", "commit.gpgsign=false", "commit", "--allow-empty", "-qm", message],
+            check=True,
+        )
         done = subprocess.run(
             [*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True
         )

@@ -51,9 +51,9 @@ class Keys:
         ring, _, key_id = key.partition("/cryptoKeys/")
         location, _, ring_id = ring.partition("/keyRings/")
         with translated(key_version):
-            with suppress(exceptions.AlreadyExists):
+            with suppress(exceptions.Conflict):
                 self._client.create_key_ring(parent=location, key_ring_id=ring_id, key_ring={})
-            with suppress(exceptions.AlreadyExists):
+            with suppress(exceptions.Conflict):
                 self._client.create_crypto_key(
                     parent=ring,
                     crypto_key_id=key_id,

@@ -91,7 +91,7 @@ class Pipelines:
                 created = self._client.create_pipeline_job(
                     parent=self._parent, pipeline_job=job, pipeline_job_id=request.run_id
                 )
-            except exceptions.AlreadyExists:
+            except exceptions.Conflict:
                 created = self._client.get_pipeline_job(name=name)
                 _refuse_other(created, job)
         return _run(created)

@@ -122,7 +122,7 @@ class Registry:
         with translated(tag["name"]):
             try:
                 self._metadata.create_tag(parent=packaged, tag_id=LIVE_TAG, tag=tag)
-            except exceptions.AlreadyExists:
+            except exceptions.Conflict:
                 self._metadata.update_tag(tag=tag, update_mask={"paths": ["version"]})
 
     def untag_live(self, package: str) -> None:
@@ -152,5 +152,5 @@ class Registry:
                 self._metadata.create_repository(
                     parent=parent, repository_id=repository_id, repository={"format_": "KFP"}
                 )
-            except exceptions.AlreadyExists:
+            except exceptions.Conflict:
                 return
