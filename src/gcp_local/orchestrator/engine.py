@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from gcp_local.orchestrator.parameters import MistypedValueError
 from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.run import Run, Setting
 from gcp_local.orchestrator.states import JobState, Values
+from gcp_local.orchestrator.warm import WarmLauncher
 from gcp_local.protos import copy_of
 
 if TYPE_CHECKING:
@@ -42,6 +44,11 @@ class _Running:
     thread: threading.Thread
 
 
+def default_launcher() -> Launcher:
+    """Make the quickest launcher that is safe here: macOS's own libraries do not bear a fork."""
+    return WarmLauncher() if sys.platform == "linux" else PlainLauncher()
+
+
 class Orchestrator:
     """Runs pipeline jobs side by side, each task as a process of this host.
 
@@ -52,7 +59,7 @@ class Orchestrator:
         environment: gives the environment variables of the components of a (project, location).
         save: called with a copy of the job at each change, from any thread, in order per job.
         max_parallel_tasks: how many components run at a time, over all jobs.
-        launcher: starts the components' processes.
+        launcher: starts the components' processes; `default_launcher()` if not given.
 
     """
 
@@ -72,7 +79,7 @@ class Orchestrator:
         self._environment = environment
         self._save = save
         self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
-        self._launcher = launcher or PlainLauncher()
+        self._launcher = launcher or default_launcher()
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._closed = False

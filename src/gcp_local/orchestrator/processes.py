@@ -82,8 +82,11 @@ class PlainProcess:
 
     def wait(self) -> int:
         """Wait for the end of the leader, then end the rest of its group."""
-        # Not reaped yet, the leader's zombie keeps the group's number from being given away.
-        os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+        if hasattr(os, "waitid"):
+            # Not reaped yet, the leader's zombie keeps the group's number from being given away.
+            os.waitid(os.P_PID, self._popen.pid, os.WEXITED | os.WNOWAIT)
+        else:
+            self._popen.wait()  # macOS, before Python 3.13
         self._ended.set()
         with self._lock:
             self._signal(signal.SIGKILL)

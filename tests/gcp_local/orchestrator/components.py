@@ -140,3 +140,78 @@ def show_environment() -> dict:
         "group": os.getpgid(0) == os.getpid() or os.getpgid(0) == os.getppid(),
         "open": len(os.listdir("/proc/self/fd")),
     }
+
+
+@component
+def exit_with(code: int) -> None:
+    import sys
+
+    sys.exit(code)
+
+
+@component
+def kill_itself() -> None:
+    import os
+    import signal
+
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@component
+def leave_a_pool_open() -> int:
+    import atexit
+    import sys
+    from concurrent.futures import ThreadPoolExecutor
+
+    atexit.register(lambda: print("at exit"))
+    print("to stderr", file=sys.stderr)
+    return ThreadPoolExecutor(1).submit(lambda: 3).result()
+
+
+@component
+def spawn() -> int:
+    import multiprocessing
+
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return int(pool.apply(abs, (-3,)))
+
+
+@component
+def draw() -> list:
+    import random
+    import uuid
+
+    import numpy as np
+
+    return [random.random(), float(np.random.random()), uuid.uuid4().hex]
+
+
+@component
+def fit_models() -> dict:
+    import numpy as np
+    import xgboost
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(2000, 10))
+    y = (x @ rng.normal(size=10) > 0).astype(int)
+    model = xgboost.train(
+        {"objective": "binary:logistic", "nthread": 2, "seed": 1},
+        xgboost.DMatrix(x, label=y),
+        num_boost_round=20,
+    )
+    predicted = model.predict(xgboost.DMatrix(x)) > 0.5
+    return {
+        "xgboost": float((predicted == y).mean()),
+        "logistic": float(LogisticRegression().fit(x, y).score(x, y)),
+        "histogram": float(HistGradientBoostingClassifier(max_iter=5).fit(x, y).score(x, y)),
+        "product": float((x @ x.T).sum()),
+    }
+
+
+@component
+def import_module(name: str) -> str:
+    import importlib
+
+    return str(importlib.import_module(name).__file__)

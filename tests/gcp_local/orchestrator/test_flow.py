@@ -12,7 +12,9 @@ import pytest
 from google.cloud.aiplatform_v1.types import PipelineState, PipelineTaskDetail
 from kfp import dsl
 
+from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.states import JobState, TaskState
+from gcp_local.orchestrator.warm import WarmLauncher
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud, compiled
 
@@ -113,7 +115,7 @@ def test_no_more_tasks_run_at_a_time_than_allowed(tmp_path) -> None:
         for _ in range(4):
             c.sleep(seconds=0.1)
 
-    cloud = Cloud(tmp_path, max_parallel_tasks=1)
+    cloud = Cloud(tmp_path, PlainLauncher(), max_parallel_tasks=1)
     result = cloud.succeed(limited)
     cloud.orchestrator.close()
     times = sorted(
@@ -217,7 +219,7 @@ def test_closing_ends_running_jobs_as_failed_and_leaves_no_files(tmp_path) -> No
     def closed() -> None:
         c.sleep(seconds=600.0)
 
-    cloud = Cloud(tmp_path)
+    cloud = Cloud(tmp_path, WarmLauncher(()))
     name = cloud.submit(closed)
     cloud.wait(name, lambda job: any(t.state == TaskState.RUNNING for t in tasks_of(job)))
     cloud.orchestrator.close()
