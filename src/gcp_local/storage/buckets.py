@@ -31,6 +31,7 @@ class Bucket:
     labels: Mapping[str, str] = field(default_factory=dict)
     uniform_access: bool = False
     public_access_prevention: str = "inherited"
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 class BucketStore:

@@ -12,7 +12,7 @@ from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
 from gcp_local.http import Answer, Request
 from gcp_local.listing import make_token, read_text_token
 from gcp_local.rpc import parse_json
-from gcp_local.storage import download, wire
+from gcp_local.storage import download, iam, wire
 from gcp_local.storage.buckets import check_metageneration
 from gcp_local.storage.listing import Question, page_of
 from gcp_local.storage.objects import Description
@@ -48,6 +48,8 @@ class StorageEndpoint:
                 return self._uploads.answer(request, bucket)
             case ("download", "storage", "v1", "b", bucket, "o", name):
                 return download.answer(self._objects, request, bucket, name)
+            case ("storage", "v1", "b", bucket, "iam", *_):
+                return iam.answer(self._buckets, request, bucket)
             case ("storage", "v1", "b", *rest):
                 return self._resource(request, rest)
             case ("batch", *_):
@@ -248,9 +250,9 @@ def _refuse_what_lists_lack(query: Mapping[str, str]) -> None:
     for name in ("matchGlob", "filter"):
         if query.get(name):
             raise Unimplemented(f"The embedded cloud does not list by {name!r}.")
-    for name in ("versions", "softDeleted"):
-        if query.get(name, "false").lower() == "true":
-            raise Unimplemented(f"The embedded cloud keeps no old generations ({name!r}).")
+    # `versions` needs no refusal: without versioned buckets there are only live generations.
+    if query.get("softDeleted", "false").lower() == "true":
+        raise Unimplemented("The embedded cloud keeps no deleted objects ('softDeleted').")
 
 
 def _description_of(found: Object) -> Description:
@@ -274,7 +276,7 @@ def _mapping(request: Request) -> dict[str, Any]:
 
 
 def _unknown(request: Request) -> NotFound | Unimplemented:
-    known = ("acl", "defaultObjectAcl", "iam", "notificationConfigs", "anywhereCaches", "folders")
+    known = ("acl", "defaultObjectAcl", "notificationConfigs", "anywhereCaches", "folders")
     if any(part in known for part in request.segments):
         return Unimplemented(f"{request.method} {request.path} is not implemented.")
     return NotFound(f"Not found: {request.method} {request.path}")

@@ -38,6 +38,12 @@ _OUTPUT_ONLY = frozenset(
     }
 )  # fmt: skip
 _BUCKET_FIELDS = frozenset({"labels", "iamConfiguration", "storageClass"})
+_CONDITIONS = {
+    "generationmatch": "generation_match",
+    "generationnotmatch": "generation_not_match",
+    "metagenerationmatch": "metageneration_match",
+    "metagenerationnotmatch": "metageneration_not_match",
+}
 _INTEGER = re.compile(r"[0-9]{1,19}")
 
 
@@ -157,20 +163,31 @@ def bucket_changes(body: Mapping[str, Any], labels: Mapping[str, str]) -> dict[s
 
 
 def preconditions_of(query: Mapping[str, str], kind: str = "if") -> Preconditions:
-    """Read `ifGenerationMatch` and its kin, or with "ifSource" those of a copy's source."""
-    return Preconditions(
-        if_generation_match=integer(query, f"{kind}GenerationMatch"),
-        if_generation_not_match=integer(query, f"{kind}GenerationNotMatch"),
-        if_metageneration_match=integer(query, f"{kind}MetagenerationMatch"),
-        if_metageneration_not_match=integer(query, f"{kind}MetagenerationNotMatch"),
-    )
+    """Read `ifGenerationMatch` and its kin, or with "ifSource" those of a copy's source.
+
+    Case does not matter: google-cloud-storage writes `ifMetaGenerationNotMatch` in uploads. A
+    misspelt condition is refused, for ignoring it would overwrite what it was to protect.
+    """
+    conditions = {}
+    for name, value in query.items():
+        if not name.lower().startswith("if"):
+            continue
+        source = name.lower().startswith("ifsource")
+        bare = name.lower().removeprefix("ifsource" if source else "if")
+        if bare not in _CONDITIONS:
+            raise InvalidArgument(f"Unknown precondition {name!r}.")
+        if source == (kind == "ifSource"):
+            conditions[f"if_{_CONDITIONS[bare]}"] = _whole(name, value)
+    return Preconditions(**conditions)
 
 
 def integer(query: Mapping[str, str], name: str) -> int | None:
     """Read a non-negative whole number from the query; InvalidArgument if it is anything else."""
     value = query.get(name)
-    if value is None:
-        return None
+    return None if value is None else _whole(name, value)
+
+
+def _whole(name: str, value: str) -> int:
     if not _INTEGER.fullmatch(value):
         raise InvalidArgument(f"Invalid value for {name}: {value!r} is not a number.")
     return int(value)

@@ -1,0 +1,55 @@
+"""A bucket's access policy: kept and given back, but not enforced, for there are no identities."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.errors import ConditionNotMet, InvalidArgument, NotFound
+from gcp_local.http import Answer, Request
+from gcp_local.rpc import parse_json
+from gcp_local.storage.objects import ANY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcp_local.storage.buckets import BucketStore
+
+
+def answer(buckets: BucketStore, request: Request, bucket: str) -> Answer:
+    """Answer `getIamPolicy`, `setIamPolicy` and `testIamPermissions`."""
+    policy = buckets.get(bucket).policy
+    match (request.method, request.segments[5:]):
+        case ("GET", ()):
+            return Answer.of_json(_written(policy, bucket))
+        case ("PUT", ()):
+            wanted = parse_json(request.body)
+            if not isinstance(wanted, dict) or not isinstance(wanted.get("bindings", []), list):
+                raise InvalidArgument("The body is not a policy.")
+            if wanted.get("etag") not in (None, _etag(policy)):
+                raise ConditionNotMet
+            kept = {"bindings": wanted.get("bindings", []), "version": wanted.get("version", 1)}
+            buckets.patch(bucket, {"policy": kept}, ANY)
+            return Answer.of_json(_written(kept, bucket))
+        case ("GET", ("testPermissions",)):
+            asked = [value for name, value in request.query if name == "permissions"]
+            kind = "storage#testIamPermissionsResponse"
+            return Answer.of_json({"kind": kind, "permissions": asked})
+    raise NotFound(f"Not found: {request.method} {request.path}")
+
+
+def _written(policy: Mapping[str, Any], bucket: str) -> dict[str, Any]:
+    return {
+        "kind": "storage#policy",
+        "resourceId": f"projects/_/buckets/{bucket}",
+        "version": policy.get("version", 1),
+        "bindings": policy.get("bindings", []),
+        "etag": _etag(policy),
+    }
+
+
+def _etag(policy: Mapping[str, Any]) -> str:
+    content = json.dumps(policy, sort_keys=True).encode()
+    return base64.b64encode(hashlib.sha256(content).digest()[:6]).decode()

@@ -1,0 +1,332 @@
+"""Cloud Storage, through google-cloud-storage."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import google_crc32c
+import pytest
+from google.api_core import exceptions
+from google.cloud import storage
+
+from tests.gcp_local.emulators import Emulator
+
+KIB = 1024
+
+
+def test_what_was_uploaded_comes_down_again(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("folder/file.bin")
+    content = os.urandom(100_000)
+    blob.upload_from_string(content, content_type="application/x-test")
+    assert bucket.blob("folder/file.bin").download_as_bytes(checksum="crc32c") == content
+    assert blob.size == 100_000
+    assert blob.content_type == "application/x-test"
+    assert base64.b64decode(blob.md5_hash) == hashlib.md5(content).digest()
+    crc = google_crc32c.value(content).to_bytes(4, "big")
+    assert base64.b64decode(blob.crc32c) == crc
+
+
+def test_a_resumable_upload_in_small_chunks_arrives_whole(
+    bucket: storage.Bucket, tmp_path: Path
+) -> None:
+    content = os.urandom(900 * KIB + 17)
+    (tmp_path / "source").write_bytes(content)
+    blob = bucket.blob("big", chunk_size=256 * KIB)
+    blob.upload_from_filename(tmp_path / "source", checksum="md5")
+    assert blob.download_as_bytes() == content
+
+
+def test_a_stream_of_unknown_length_arrives_whole(bucket: storage.Bucket) -> None:
+    content = os.urandom(600 * KIB)
+    with bucket.blob("stream").open("wb", chunk_size=256 * KIB) as file:
+        file.write(content)
+    assert bucket.blob("stream").download_as_bytes() == content
+
+
+def test_ranges_of_bytes(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("digits")
+    blob.upload_from_string("0123456789")
+    assert blob.download_as_bytes(start=3, end=5) == b"345"
+    assert blob.download_as_bytes(start=7) == b"789"
+    assert blob.download_as_bytes(start=-2) == b"89"
+    with pytest.raises(exceptions.RequestRangeNotSatisfiable):
+        blob.download_as_bytes(start=10, end=12)
+
+
+def test_an_empty_object(bucket: storage.Bucket) -> None:
+    bucket.blob("empty").upload_from_string("")
+    assert bucket.blob("empty").download_as_bytes() == b""
+
+
+def test_a_checksum_that_does_not_fit_is_refused_and_writes_nothing(
+    bucket: storage.Bucket,
+) -> None:
+    blob = bucket.blob("bad")
+    blob.md5_hash = base64.b64encode(bytes(16)).decode()
+    with pytest.raises(exceptions.BadRequest, match="MD5"):
+        blob.upload_from_string("content", checksum=None)
+    assert not bucket.blob("bad").exists()
+
+
+def test_create_only_when_there_is_none(bucket: storage.Bucket) -> None:
+    bucket.blob("once").upload_from_string("first", if_generation_match=0)
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.blob("once").upload_from_string("second", if_generation_match=0)
+    assert bucket.blob("once").download_as_bytes() == b"first"
+
+
+def test_replace_only_the_generation_that_was_read(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("ledger")
+    blob.upload_from_string("one")
+    first = blob.generation
+    blob.upload_from_string("two", if_generation_match=first)
+    assert blob.generation > first
+    with pytest.raises(exceptions.PreconditionFailed):
+        blob.upload_from_string("three", if_generation_match=first)
+    assert bucket.blob("ledger").download_as_bytes() == b"two"
+
+
+CONDITIONS: list[tuple[dict[str, int | str], bool]] = [
+    ({"if_generation_match": "live"}, True),
+    ({"if_generation_match": 1}, False),
+    ({"if_generation_not_match": 1}, True),
+    ({"if_generation_not_match": "live"}, False),
+    ({"if_metageneration_match": 1}, True),
+    ({"if_metageneration_match": 2}, False),
+    ({"if_metageneration_not_match": 2}, True),
+    ({"if_metageneration_not_match": 1}, False),
+]
+WRITES = [
+    (act, condition, holds)
+    for act in ("simple", "resumable", "patch", "delete", "copy", "compose")
+    for condition, holds in CONDITIONS
+    # The client offers no "not match" when it composes.
+    if not (act == "compose" and "not_match" in next(iter(condition)))
+]
+
+
+@pytest.mark.parametrize(("act", "condition", "holds"), WRITES)
+def test_every_precondition_on_every_kind_of_write(
+    bucket: storage.Bucket, act: str, condition: dict[str, int | str], holds: bool
+) -> None:
+    blob = bucket.blob("target")
+    blob.upload_from_string("before")
+    source = bucket.blob("source")
+    source.upload_from_string("after")
+    said = {
+        name: blob.generation if value == "live" else value for name, value in condition.items()
+    }
+
+    def write() -> None:
+        target = bucket.blob("target", chunk_size=256 * KIB if act == "resumable" else None)
+        if act in ("simple", "resumable"):
+            target.upload_from_string("after", **said)
+        elif act == "patch":
+            target.metadata = {"k": "v"}
+            target.patch(**said)
+        elif act == "delete":
+            target.delete(**said)
+        elif act == "copy":
+            target.rewrite(source, **said)
+        else:
+            target.compose([source], **said)
+
+    if holds:
+        write()
+        gone = act == "delete"
+        assert bucket.blob("target").exists() != gone
+    else:
+        with pytest.raises(exceptions.PreconditionFailed):
+            write()
+        found = bucket.get_blob("target")
+        assert found is not None
+        assert (found.generation, found.metageneration) == (blob.generation, 1)
+
+
+def test_a_misspelt_precondition_is_refused(emulator: Emulator, bucket: storage.Bucket) -> None:
+    path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=x&ifGenerationMach=0"
+    assert emulator.call("POST", path, data="x").status_code == 400
+    assert not bucket.blob("x").exists()
+
+
+def test_a_read_of_what_has_not_changed_is_not_modified(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("b")
+    blob.upload_from_string("x")
+    with pytest.raises(exceptions.NotModified):
+        blob.download_as_bytes(if_generation_not_match=blob.generation)
+    with pytest.raises(exceptions.PreconditionFailed):
+        blob.reload(if_metageneration_match=9)
+
+
+def test_of_many_concurrent_writers_exactly_one_wins(
+    emulator: Emulator, bucket: storage.Bucket
+) -> None:
+    def write(number: int) -> int:
+        answer = emulator.call(
+            "POST",
+            f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=race&ifGenerationMatch=0",
+            data=str(number),
+        )
+        return answer.status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = sorted(pool.map(write, range(32)))
+    assert answers == [200] + [412] * 31
+    assert len(list(bucket.list_blobs())) == 1
+
+
+def test_old_generations_are_gone(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("b")
+    blob.upload_from_string("one")
+    first = blob.generation
+    blob.upload_from_string("two")
+    assert bucket.get_blob("b", generation=first) is None
+    assert bucket.get_blob("b", generation=blob.generation) is not None
+
+
+def test_lists_with_prefix_delimiter_and_pages(bucket: storage.Bucket) -> None:
+    names = ["a", "b/", "b/1", "b/2/x", "b/2/y", "b/3", "c/1", "d", "é"]
+    for name in reversed(names):
+        bucket.blob(name).upload_from_string(name)
+    assert [blob.name for blob in bucket.list_blobs()] == names
+    assert [blob.name for blob in bucket.list_blobs(page_size=2)] == names
+    assert [blob.name for blob in bucket.list_blobs(prefix="b/2")] == ["b/2/x", "b/2/y"]
+    for size in (1, 2, 100):
+        found = bucket.list_blobs(delimiter="/", page_size=size)
+        assert [blob.name for blob in found] == ["a", "d", "é"]
+        assert found.prefixes == {"b/", "c/"}
+    found = bucket.list_blobs(prefix="b/", delimiter="/", include_trailing_delimiter=True)
+    assert [blob.name for blob in found] == ["b/", "b/1", "b/3"]
+    assert found.prefixes == {"b/2/"}
+    found = bucket.list_blobs(start_offset="b/2", end_offset="d")
+    assert [blob.name for blob in found] == ["b/2/x", "b/2/y", "b/3", "c/1"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "a/../../b",
+        "/leading",
+        "double//slash",
+        "Ünï/cödé ☂",
+        "a?b#c%2F%",
+        "é" * 512,
+    ],
+)
+def test_names_are_keys_and_never_paths(
+    emulator: Emulator, bucket: storage.Bucket, name: str
+) -> None:
+    bucket.blob(name).upload_from_string("x")
+    assert bucket.blob(name).download_as_bytes() == b"x"
+    assert [blob.name for blob in bucket.list_blobs()] == [name]
+    for path in emulator.state.rglob("*"):
+        assert "passwd" not in path.name
+    bucket.blob(name).delete()
+    assert list(bucket.list_blobs()) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a\nb", "é" * 513])
+def test_impossible_names_are_refused(
+    emulator: Emulator, bucket: storage.Bucket, name: str
+) -> None:
+    answer = emulator.call(
+        "POST",
+        f"/upload/storage/v1/b/{bucket.name}/o",
+        params={"uploadType": "media", "name": name},
+        data="x",
+    )
+    assert answer.status_code == 400
+    assert answer.json()["error"]["errors"][0]["domain"] == "global"
+
+
+def test_what_is_said_of_an_object_can_change(bucket: storage.Bucket) -> None:
+    blob = bucket.blob("b")
+    blob.metadata = {"k": "v", "old": "x"}
+    blob.cache_control = "no-store"
+    blob.upload_from_string("x", content_type="text/plain")
+    blob.metadata = {"k": "w", "old": None}
+    blob.content_type = "text/html"
+    blob.patch()
+    found = bucket.get_blob("b")
+    assert found is not None
+    assert (found.metadata, found.content_type) == ({"k": "w"}, "text/html")
+    assert (found.cache_control, found.metageneration) == ("no-store", 2)
+    assert found.etag
+
+
+def test_gzip_is_unpacked_only_for_those_who_cannot(
+    emulator: Emulator, bucket: storage.Bucket
+) -> None:
+    blob = bucket.blob("zipped")
+    blob.content_encoding = "gzip"
+    packed = gzip.compress(b"content")
+    blob.upload_from_string(packed, content_type="text/plain")
+    assert blob.download_as_bytes(raw_download=True) == packed
+    assert blob.download_as_bytes() == b"content"
+    path = f"/storage/v1/b/{bucket.name}/o/zipped?alt=media"
+    plain = emulator.call("GET", path, headers={"Accept-Encoding": "identity"})
+    assert plain.content == b"content"
+
+
+def test_copy_compose_and_rename(bucket: storage.Bucket) -> None:
+    one, two = bucket.blob("one"), bucket.blob("two")
+    one.upload_from_string("1", content_type="text/one")
+    two.upload_from_string("2")
+    copied = bucket.copy_blob(one, bucket, "copy")
+    assert copied.download_as_bytes() == b"1"
+    assert copied.content_type == "text/one"
+    both = bucket.blob("both")
+    both.compose([one, two])
+    assert both.download_as_bytes() == b"12"
+    assert both.component_count == 2
+    assert both.md5_hash is None
+
+
+def test_buckets(storage_client: storage.Client, project: str) -> None:
+    name = f"my-bucket-{uuid.uuid4().hex}"
+    made = storage_client.bucket(name)
+    made.labels = {"team": "ml"}
+    made.iam_configuration.uniform_bucket_level_access_enabled = True
+    storage_client.create_bucket(made, location="europe-west1")
+    found = storage_client.get_bucket(name)
+    assert (found.location, found.location_type) == ("EUROPE-WEST1", "region")
+    assert found.labels == {"team": "ml"}
+    assert found.iam_configuration.uniform_bucket_level_access_enabled
+    found.labels = {"team": "ds", "more": "x"}
+    found.patch()
+    assert storage_client.get_bucket(name).labels == {"team": "ds", "more": "x"}
+    assert [bucket.name for bucket in storage_client.list_buckets()] == [name]
+    with pytest.raises(exceptions.Conflict):
+        storage_client.create_bucket(name)
+    found.blob("x").upload_from_string("x")
+    with pytest.raises(exceptions.Conflict, match="not empty"):
+        found.delete()
+    found.delete(force=True)
+    assert storage_client.lookup_bucket(name) is None
+
+
+@pytest.mark.parametrize("name", ["ab", "Upper", "goog-x", "my-google", "192.168.0.1", "a..b"])
+def test_bucket_names_that_google_refuses(emulator: Emulator, project: str, name: str) -> None:
+    answer = emulator.call("POST", f"/storage/v1/b?project={project}", json={"name": name})
+    assert answer.status_code == 400
+
+
+def test_what_is_not_kept_is_not_promised(storage_client: storage.Client) -> None:
+    bucket = storage_client.bucket(f"versioned-{uuid.uuid4().hex}")
+    bucket.versioning_enabled = True
+    with pytest.raises(exceptions.MethodNotImplemented, match="versioning"):
+        storage_client.create_bucket(bucket)
+
+
+def test_missing_things_are_not_found(bucket: storage.Bucket) -> None:
+    with pytest.raises(exceptions.NotFound, match="No such object"):
+        bucket.blob("missing").download_as_bytes()
+    with pytest.raises(exceptions.NotFound, match="bucket"):
+        bucket.client.bucket("there-is-no-such-bucket").blob("x").upload_from_string("x")
