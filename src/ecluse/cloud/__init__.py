@@ -40,7 +40,7 @@ class Addresses:
             return None
         from google.auth.credentials import AnonymousCredentials
 
-        return AnonymousCredentials()  # type: ignore[no-untyped-call]
+        return AnonymousCredentials()
 
     def client_options(self, service: str, *, regional: bool = False) -> dict[str, str]:
         """Return the client options of a service, such as `aiplatform`."""

@@ -30,6 +30,11 @@ def translated(resource: str) -> Iterator[None]:
         raise CloudError(_message(error), where=resource, fix=_LOG_IN) from error
     except exceptions.GoogleAPICallError as error:
         raise CloudError(_message(error), where=resource) from error
+    except exceptions.RetryError as error:
+        cause = error.cause if error.cause is not None else error
+        raise CloudError(
+            f"cannot be reached: {_reason(cause)}", where=resource, fix="try again"
+        ) from error
     except http_exceptions.HTTPError as error:
         response = error.response
         said = response.text.strip()[:300] if response is not None else str(error)
@@ -54,5 +59,5 @@ def _message(error: exceptions.GoogleAPICallError) -> str:
     return str(error.message or error)
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     return str(error).splitlines()[0][:200] if str(error) else type(error).__name__

@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from google.api_core import exceptions
 from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
@@ -27,6 +28,9 @@ class StoredObject:
 
 class Storage:
     """Objects by their `gs://BUCKET/NAME` addresses."""
+
+    # How long a call that fails in passing is tried again.
+    retry_seconds: ClassVar[float] = 30.0
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -50,7 +54,7 @@ class Storage:
         blob = self._blob(address)
         try:
             with translated(address):
-                content = blob.download_as_bytes()
+                content = blob.download_as_bytes(retry=self._retry)
         except Exception as error:
             if isinstance(error.__cause__, exceptions.NotFound):
                 return None
@@ -82,7 +86,10 @@ class Storage:
         try:
             with translated(address):
                 blob.upload_from_string(
-                    content, content_type=content_type, if_generation_match=if_generation
+                    content,
+                    content_type=content_type,
+                    if_generation_match=if_generation,
+                    retry=self._retry,
                 )
         except Exception as error:
             if isinstance(error.__cause__, exceptions.PreconditionFailed):
@@ -123,23 +130,29 @@ class Storage:
         """Return the addresses that begin with a prefix, sorted."""
         bucket, name = _parts(prefix)
         with translated(prefix):
-            blobs = self._client.list_blobs(bucket, prefix=name)
+            blobs = self._client.list_blobs(bucket, prefix=name, retry=self._retry)
             return sorted(f"gs://{bucket}/{blob.name}" for blob in blobs)
 
     def upload(self, address: str, file: Path, *, content_type: str) -> None:
         """Upload a file, replacing what is there."""
         with translated(address):
-            self._blob(address).upload_from_filename(str(file), content_type=content_type)
+            self._blob(address).upload_from_filename(
+                str(file), content_type=content_type, retry=self._retry
+            )
 
     def ensure_bucket(self, address: str, location: str) -> None:
         """Create a bucket unless it exists. The embedded cloud's set-up."""
         bucket, _ = _parts(address)
         try:
             with translated(f"gs://{bucket}"):
-                self._client.create_bucket(bucket, location=location)
+                self._client.create_bucket(bucket, location=location, retry=self._retry)
         except Exception as error:
             if not isinstance(error.__cause__, exceptions.Conflict):
                 raise
+
+    @property
+    def _retry(self) -> Any:
+        return DEFAULT_RETRY.with_timeout(self.retry_seconds)
 
     def _blob(self, address: str) -> Any:
         bucket, name = _parts(address)
