@@ -333,6 +333,13 @@ class _Attempt:
         self._cloud.ledger.append(record, entry)
         self._cloud.registry.tag_live(pipeline.package, pipeline.digest)
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
+        schedule = pipeline.parsed_settings().schedule_in(self._cloud.environment.name)
+        if schedule is not None:
+            self._watcher.step(
+                self._name,
+                f"its schedule ({schedule.cron}, {schedule.time_zone}) stands in the ledger; "
+                "this version of écluse does not create it yet",
+            )
 
 
 class _Attempts:

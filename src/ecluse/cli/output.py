@@ -11,10 +11,16 @@ from ecluse.catalog import Catalog
 from ecluse.local import wanted_locally
 from ecluse.workplace import Workplace
 
+_LOG_WIDTH = 160
+
 
 def console(*, quiet: bool = False) -> Console:
     """Return where people read; on standard error when standard output is for a machine."""
-    return Console(stderr=quiet, soft_wrap=True, highlight=False)
+    found = Console(stderr=quiet, soft_wrap=True, highlight=False)
+    if not found.is_terminal:
+        # A log has no width: a table that is cut there helps nobody.
+        found = Console(stderr=quiet, soft_wrap=True, highlight=False, width=_LOG_WIDTH)
+    return found
 
 
 def show_json(value: Any) -> None:

@@ -105,23 +105,19 @@ def _task_line(task: Task) -> str:
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> Table:
-    """Return a table of verdicts: the rule, the value, the limit, the champion's value."""
-    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    table.add_column("      gate")
-    table.add_column("rule")
-    table.add_column("value", justify="right")
-    table.add_column("limit", justify="right")
-    table.add_column("champion", justify="right")
-    table.add_column("")
+    """Return a table of verdicts: the metric, its value, and the rule with what it compares to."""
+    table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
     for verdict in verdicts:
         mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
+        champion = f" ({number(verdict.champion)})" if verdict.champion is not None else ""
+        note = f" [dim]{escape(verdict.note)}[/]" if verdict.note else ""
         table.add_row(
             f"      {mark} {escape(verdict.metric)}",
-            verdict.rule,
             number(verdict.value),
-            number(verdict.limit),
-            number(verdict.champion),
-            f"[dim]{escape(verdict.note)}[/]",
+            f"{verdict.rule}{champion}{note}",
         )
     return table
 
@@ -136,11 +132,11 @@ def number(value: float | None) -> str:
 def plan_table(plan: Plan) -> Table:
     """Return a table of a plan's actions."""
     table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    for column in ("pipeline", "action", "because of", "live now", "would be"):
-        table.add_column(column)
+    for column in ("  pipeline", "action", "because of", "live now", "would be"):
+        table.add_column(column, overflow="fold")
     for action in plan.actions:
         table.add_row(
-            action.pipeline,
+            f"  {action.pipeline}",
             _KINDS[action.kind],
             ", ".join(action.reasons),
             short(action.live) if action.live else "",
@@ -158,19 +154,20 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
             f"  {escape(outcome.pipeline):<{width}}  {_ENDINGS[outcome.ending]}  "
             f"[dim]{live} in {environment}[/]"
         )
-        if outcome.error is not None:
+        # Why a gate refused stands in its table already.
+        if outcome.error is not None and outcome.ending != "refused":
             yield f"  [red]{escape(str(outcome.error))}[/]"
 
 
 def status_table(rows: Sequence[StatusRow]) -> Table:
     """Return a table of what is live where."""
     table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    for column in ("environment", "pipeline", "live", "version", "commit", "since", "by"):
-        table.add_column(column)
+    for column in ("  environment", "pipeline", "live", "version", "commit", "since", "by"):
+        table.add_column(column, overflow="fold")
     now = clock.now()
     for row in rows:
         table.add_row(
-            row.environment,
+            f"  {row.environment}",
             row.pipeline,
             f"[green]{short(row.digest)}[/]" if row.digest else "[yellow]retired[/]",
             row.version or "",
