@@ -70,7 +70,7 @@ def load(folder: Path) -> Model:
     if trained_on != features.names():
         differing = sorted(set(trained_on) ^ set(features.names())) or ["their order"]
         raise DataError(f"{folder}: trained on other features: {', '.join(differing)}")
-    booster = xgboost.Booster()
+    booster = xgboost.Booster({"nthread": 1})
     booster.load_model(folder / MODEL_FILE)
     return Model(booster, tuple(json.loads((folder / CLASSES_FILE).read_text())))
 
@@ -84,6 +84,7 @@ def design(table: pd.DataFrame) -> xgboost.DMatrix:
         feature_names=features.names(),
         feature_types=features.types(),
         enable_categorical=True,
+        nthread=1,
     )
 
 

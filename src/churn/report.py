@@ -44,7 +44,8 @@ p { margin: 0 0 12px; } .quiet { color: #5b6b7d; font-size: 13px; }
 .tile, .card { background: #fff; border: 1px solid #dde3ea; border-radius: 8px; }
 .tile { padding: 10px 14px; } .tile b { display: block; font-size: 21px; }
 .tile span { color: #5b6b7d; font-size: 12px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); gap: 14px; }
+.cards { display: grid; gap: 14px;
+  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
 .card { padding: 16px 18px; min-width: 0; } .card.wide { grid-column: 1 / -1; }
 svg { width: 100%; height: auto; } svg text { font-family: system-ui, sans-serif !important; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }

@@ -75,6 +75,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
         row_share=0.9,
         column_share=0.8,
         seed=1,
+        threads=1,
         model=model,
         metrics=training_metrics,
     )
