@@ -41,6 +41,8 @@ log = logging.getLogger("gcp_local")
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 _MAX_JSON = 16 * 1024 * 1024
 _MAX_UPLOAD = 1024 * 1024 * 1024
+# "/ui/…" is how the Vertex AI clients ask for operations and locations.
+_RPC = ("v1", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
 
 
@@ -78,7 +80,7 @@ class Server:
         cloud = self._cloud
         first = request.segments[0]
         try:
-            if first == "v1":
+            if first in _RPC:
                 call = Call(request.method, request.path, request.query, request.body)
                 return Answer.of_json(cloud.dispatcher.call(call))
             if first in _STORAGE:

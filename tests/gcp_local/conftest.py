@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]
 
 from tests.gcp_local.emulators import Emulator, start
 

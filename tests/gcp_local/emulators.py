@@ -28,7 +28,7 @@ class Emulator:
     def gapic(self) -> dict[str, Any]:
         """What every GAPIC client is made with."""
         return {
-            "credentials": AnonymousCredentials(),  # type: ignore[no-untyped-call]
+            "credentials": AnonymousCredentials(),
             "client_options": {"api_endpoint": self.endpoint},
             "transport": "rest",
         }

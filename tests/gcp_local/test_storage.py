@@ -13,7 +13,7 @@ from pathlib import Path
 import google_crc32c
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]
 
 from tests.gcp_local.emulators import Emulator
 

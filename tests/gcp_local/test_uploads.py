@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]
 
 from tests.gcp_local.emulators import Emulator
 

@@ -1,0 +1,95 @@
+"""The image store: digests of content, safe unpacking."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gcp_local.errors import InvalidArgument, NotFound
+from gcp_local.images.store import ImageStore
+from tests.gcp_local.emulators import Emulator
+
+RUNTIME = "europe-west1-docker.pkg.dev/my-project/images/runtime"
+
+
+def tar_of(files: Mapping[str, bytes], *, mtime: int = 0, mode: int = 0o644) -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mtime, entry.mode = len(content), mtime, mode
+            archive.addfile(entry, io.BytesIO(content))
+    packed.seek(0)
+    return packed
+
+
+def special(kind: bytes, name: str = "x", link: str = "") -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.type, entry.linkname = kind, link
+        archive.addfile(entry)
+    packed.seek(0)
+    return packed
+
+
+def test_the_digest_is_that_of_the_content_alone(tmp_path: Path) -> None:
+    images = ImageStore(tmp_path)
+    files = {"churn/a.py": b"a", "churn/b.py": b"b"}
+    digest = images.add(RUNTIME, tar_of(files))
+    again = dict(reversed(files.items()))
+    assert images.add(RUNTIME, tar_of(again, mtime=99)) == digest
+    assert images.add(RUNTIME, tar_of({**files, "churn/b.py": b"c"})) != digest
+    assert images.add(RUNTIME, tar_of(files, mode=0o755)) != digest
+    assert images.add(RUNTIME, tar_of({"churn/a.pya": b"", "churn/b.py": b"b"})) != digest
+    folder = images.resolve(f"{RUNTIME}@{digest}")
+    assert (folder / "churn" / "a.py").read_bytes() == b"a"
+
+
+def test_an_image_is_known_in_its_repository_by_its_digest_only(tmp_path: Path) -> None:
+    images = ImageStore(tmp_path)
+    digest = images.add(RUNTIME, tar_of({"a.py": b"a"}))
+    for unknown in (f"{RUNTIME}:latest", RUNTIME, f"{RUNTIME}x@{digest}", "alpine", "python:2.7"):
+        with pytest.raises(NotFound, match=unknown):
+            images.resolve(unknown)
+    assert not list(images.resolve("python:3.11-slim").iterdir())
+    assert not list(images.resolve("python:3.12").iterdir())
+
+
+@pytest.mark.parametrize(
+    "tar",
+    [
+        tar_of({"../out": b"x"}),
+        tar_of({"/etc/out": b"x"}),
+        tar_of({"a/../../out": b"x"}),
+        special(tarfile.SYMTYPE, link="/etc/passwd"),
+        special(tarfile.LNKTYPE, link="/etc/passwd"),
+        special(tarfile.FIFOTYPE),
+        special(tarfile.CHRTYPE),
+        tar_of({"twice": b"x", "./twice": b"y"}),
+        io.BytesIO(b"not a tar"),
+    ],
+)
+def test_a_tar_that_leads_out_is_refused_and_leaves_nothing(
+    tmp_path: Path, tar: io.BytesIO
+) -> None:
+    images = ImageStore(tmp_path / "images")
+    with pytest.raises(InvalidArgument):
+        images.add(RUNTIME, tar)
+    assert list((tmp_path / "images" / "content").iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["images"]
+
+
+def test_images_are_put_over_http(emulator: Emulator) -> None:
+    content = tar_of({"churn/__init__.py": b""}).read()
+    answer = emulator.call("PUT", f"/gcp-local/images?repository={RUNTIME}", data=content)
+    told = answer.json()
+    assert told["reference"] == f"{RUNTIME}@{told['digest']}"
+    again = emulator.call("PUT", f"/gcp-local/images?repository={RUNTIME}", data=content)
+    assert again.json() == told
+    for bad in ("", "?repository=", "?repository=../x", "?repository=docker.io/x"):
+        assert emulator.call("PUT", f"/gcp-local/images{bad}", data=content).status_code == 400
