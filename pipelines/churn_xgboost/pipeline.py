@@ -25,6 +25,7 @@ def churn_xgboost(
     validation_share: float = 0.15,
     test_share: float = 0.15,
     split_salt: str = "churn-9",
+    split_tolerance: float = 0.03,
     rounds: int = 600,
     patience: int = 30,
     learning_rate: float = 0.1,
@@ -50,6 +51,7 @@ def churn_xgboost(
         validation_share: The share of customers that decide when training stops.
         test_share: The share of customers that the model is judged on.
         split_salt: Which division of the customers to take; keep it, or customers move.
+        split_tolerance: How far a part's share of leaving customers may be from the whole's.
         rounds: The most trees there may be.
         patience: Training stops after so many rounds without a gain.
         learning_rate: How much each tree corrects the ones before.
@@ -77,6 +79,7 @@ def churn_xgboost(
             validation_share=validation_share,
             test_share=test_share,
             salt=split_salt,
+            tolerance=split_tolerance,
         )
         parts.set_display_name("Split by customer")
         trained = train_model(

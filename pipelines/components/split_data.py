@@ -10,6 +10,7 @@ def split_data(
     validation_share: float,
     test_share: float,
     salt: str,
+    tolerance: float,
     train: Output[Dataset],
     validation: Output[Dataset],
     test: Output[Dataset],
@@ -21,6 +22,7 @@ def split_data(
         validation_share: The share of customers that decide when training stops.
         test_share: The share of customers that the model is judged on.
         salt: Which of all fair divisions to take; keep it, or customers move.
+        tolerance: How far a part's share of leaving customers may be from the whole's.
         train: The customers to learn from.
         validation: The customers that decide when training stops.
         test: The customers that the model is judged on.
@@ -30,7 +32,7 @@ def split_data(
 
     from churn.split import SplitPlan, split
 
-    plan = SplitPlan(validation=validation_share, test=test_share, salt=salt)
+    plan = SplitPlan(validation=validation_share, test=test_share, salt=salt, tolerance=tolerance)
     parts = split(pd.read_parquet(features.path), plan)
     for name, artifact in {"train": train, "validation": validation, "test": test}.items():
         getattr(parts, name).to_parquet(artifact.path, index=False)

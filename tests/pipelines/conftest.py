@@ -60,7 +60,12 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     prepare_features.python_func(data=raw, run_key="trial", features=features)
     parts = {name: made.make(dsl.Dataset, name) for name in ("train", "validation", "test")}
     split_data.python_func(
-        features=features, validation_share=0.15, test_share=0.2, salt="churn-9", **parts
+        features=features,
+        validation_share=0.15,
+        test_share=0.2,
+        salt="churn-9",
+        tolerance=0.03,
+        **parts,
     )
     model = made.make(dsl.Model, "model")
     training_metrics = made.make(dsl.Metrics, "training")

@@ -22,26 +22,22 @@ ROOT = Path(__file__).parents[2]
 PARENT = "projects/bank-nonprod/locations/europe-west1"
 IMAGE = f"europe-west1-docker.pkg.dev/bank-nonprod/images/runtime@sha256:{'0' * 64}"
 
-REGISTER = (
-    """
-import json, sys
+REGISTER = """
+import sys
 from kfp import dsl
 from pipelines.components.register_model import register_model
-uri, path = sys.argv[1:]
-registered = dsl.Artifact(name="registered", uri=path)
+uri, path, image = sys.argv[1:]
 register_model.python_func(
     model=dsl.Model(name="model", uri=uri),
     project="bank-nonprod",
     location="europe-west1",
     model_id="churn-xgboost",
     display_name="Churn (XGBoost)",
-    serving_image=%r,
+    serving_image=image,
     labels={"commit": "abc123"},
-    registered=registered,
+    registered=dsl.Artifact(name="registered", uri=path),
 )
 """
-    % IMAGE
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ class Cloud:
         }
         output = self.folder / "registered.json"
         subprocess.run(
-            [sys.executable, "-c", REGISTER, uri, str(output)], env=environment, check=True
+            [sys.executable, "-c", REGISTER, uri, str(output), IMAGE], env=environment, check=True
         )
         found: dict[str, str] = json.loads(output.read_text())
         return found
