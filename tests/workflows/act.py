@@ -146,14 +146,19 @@ class Repository:
         }
 
     def _end(self, process: subprocess.Popen[str]) -> None:
-        """End act's own processes, and the embedded clouds of the job, which outlive a command."""
+        """End act, and the job's embedded clouds, which outlive the command that started them.
+
+        A runner of GitHub's is thrown away with them. act removes the job's folder, so that only
+        their command lines, which name a path below our own folder, are left to know them by.
+        """
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for file in self.home.rglob("server.json"):
+        for line in Path("/proc").glob("[0-9]*/cmdline"):
             try:
-                os.kill(json.loads(file.read_text(encoding="utf-8"))["pid"], signal.SIGTERM)
-            except ProcessLookupError:
+                if str(self.home).encode() in line.read_bytes():
+                    os.kill(int(line.parent.name), signal.SIGTERM)
+            except (FileNotFoundError, ProcessLookupError):
                 continue
 
 

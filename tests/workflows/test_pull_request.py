@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflows import strict_yaml
 from tests.workflows.act import JobRun, Repository
 
 pytestmark = [
@@ -52,7 +53,8 @@ def test_the_pipelines_job_runs_the_pipeline_and_reports(repository: Repository)
     assert set(done.steps.values()) == {"success"}
     assert "roc_auc" in done.summary
     kept = repository.artifacts / "pipelines"
-    assert (kept / "pipelines/churn_xgboost.yaml").read_text("utf-8").startswith("components:")
+    compiled = strict_yaml.load((kept / "pipelines/churn_xgboost.yaml").read_text("utf-8"))
+    assert compiled["pipelineInfo"]["name"] == "churn-xgboost"
     assert (kept / "run.md").read_text("utf-8").strip() == done.summary.strip()
 
 
