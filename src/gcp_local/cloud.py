@@ -123,8 +123,7 @@ class Cloud:
             "LANG": "C.UTF-8",
             "STORAGE_EMULATOR_HOST": self.endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",
-            "GCE_METADATA_HOST": (host := self.endpoint.removeprefix("http://")),
-            "GCE_METADATA_IP": host,
+            "GCE_METADATA_HOST": self.endpoint.removeprefix("http://"),
             # google.auth asks this address whether it runs on Google Cloud at all.
             "GCE_METADATA_IP": self.endpoint.removeprefix("http://"),
             "GOOGLE_CLOUD_PROJECT": self.projects.id(project),

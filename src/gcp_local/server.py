@@ -87,7 +87,7 @@ class Server:
                 return cloud.storage.answer(request)
             if _REGISTRY_HOST.fullmatch(first):
                 return cloud.registry_host.answer(request)
-            if first in ("computeMetadata", ""):
+            if first == "computeMetadata" or request.path == "/":
                 return cloud.metadata_server.answer(request)
             if first == "gcp-local":
                 return cloud.images_endpoint.answer(request)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from gcp_local.cli import package_version
-from gcp_local.cloud import Cloud
-from gcp_local.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from gcp_local.cloud import Cloud
+    from gcp_local.server import Server
 
 log = logging.getLogger("gcp_local")
 
@@ -48,9 +49,13 @@ def run(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        # Late, for they take a second: a second server on the folder is refused without the wait.
+        from gcp_local.cloud import Cloud
+        from gcp_local.server import Server
+
         cloud = Cloud(state, endpoint)
         try:
-            _serve(cloud, listener, idle_timeout, lambda: _announce(state, endpoint))
+            _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
         finally:
             (state / "server.json").unlink(missing_ok=True)
             cloud.close()
@@ -95,12 +100,16 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _serve(
-    cloud: Cloud, listener: socket.socket, idle_timeout: float | None, ready: Callable[[], None]
+    cloud: Cloud,
+    application: Server,
+    listener: socket.socket,
+    idle_timeout: float | None,
+    ready: Callable[[], None],
 ) -> None:
     # uvicorn raises the signals again that ended it; by then there is nothing left to end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Uvicorn(cloud, Server(cloud), idle_timeout, ready).run(sockets=[listener])
+    _Uvicorn(cloud, application, idle_timeout, ready).run(sockets=[listener])
 
 
 @contextmanager

@@ -143,7 +143,8 @@ class PipelineService:
             newest_first=True,
         )
         if request.read_mask.paths:
-            page = [_masked(job, request.read_mask) for job in page]
+            mask = _read_mask(request.read_mask)
+            page = [_masked(job, mask) for job in page]
         return ListPipelineJobsResponse(pipeline_jobs=page, next_page_token=token)
 
     def cancel_pipeline_job(self, request: Message) -> Message:
@@ -249,16 +250,21 @@ def _clear_output_only(job: Message) -> None:
             job.ClearField(name)
 
 
-def _masked(job: Message, mask: Message) -> Message:
-    """Leave only the fields of a read mask; the mask may be written in either case."""
+def _read_mask(mask: Message) -> Message:
+    """Check a read mask, written in either case."""
     snake = FieldMask(paths=[re.sub(r"([A-Z])", r"_\1", path).lower() for path in mask.paths])
     for path in snake.paths:
         if path.partition(".")[0] not in PipelineJob.DESCRIPTOR.fields_by_name and path != "*":
             raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
-    if "*" in snake.paths:
+    return snake
+
+
+def _masked(job: Message, mask: Message) -> Message:
+    """Leave only the fields of a read mask."""
+    if "*" in mask.paths:
         return job
     shown = PipelineJob()
-    snake.MergeMessage(job, shown)
+    mask.MergeMessage(job, shown)
     return shown
 
 
