@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
+HADOLINT = shutil.which(
+    "hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+)
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -114,9 +117,9 @@ def test_the_tool_images_dependencies_are_enough_for_ecluse(tmp_path: Path) -> N
     shutil.rmtree(tmp_path / "environment")
 
 
-@pytest.mark.skipif(shutil.which("hadolint") is None, reason="hadolint is not installed")
+@pytest.mark.skipif(HADOLINT is None, reason="hadolint is not installed")
 def test_hadolint_finds_nothing() -> None:
     done = subprocess.run(
-        ["hadolint", "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
+        [str(HADOLINT), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
