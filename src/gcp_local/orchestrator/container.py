@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local.errors import ApiError
 from gcp_local.orchestrator import commands, parameters
 from gcp_local.orchestrator.artifacts import Artifact
-from gcp_local.orchestrator.mount import Mount, UnmountableError
+from gcp_local.orchestrator.mount import Mount, UnmountableError, UnwritableError, write
 from gcp_local.orchestrator.parameters import MistypedValueError
 from gcp_local.orchestrator.placeholders import PlaceholderError, Scope, resolve, resolve_words
 from gcp_local.orchestrator.processes import Command
@@ -36,6 +36,13 @@ MOUNT_VARIABLE = "GCP_LOCAL_MOUNT"
 LOG_NAME = "log.txt"
 _LOG_TAIL_BYTES = 64 * 1024
 _TRACEBACK = "Traceback (most recent call last):"
+_FAILURES = (
+    ApiError,
+    UnmountableError,
+    UnwritableError,
+    PlaceholderError,
+    MistypedValueError,
+)
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?\Z")
 
 
@@ -99,7 +106,7 @@ def run(
             raise TaskFailedError(_failure(code, command.log, f"{place.root}/{LOG_NAME}"))
         outcome = Outcome(TaskState.SUCCEEDED, _outputs(component, outputs))
         mount.upload()
-    except (ApiError, UnmountableError, PlaceholderError, MistypedValueError) as error:
+    except _FAILURES as error:
         raise TaskFailedError(str(error)) from error
     else:
         return outcome
@@ -197,8 +204,8 @@ def _execute(
     except (OSError, ValueError) as error:
         raise TaskFailedError(f"{command.words[0]!r} cannot be started: {error}") from error
     finally:
-        bucket, _, prefix = place.root.removeprefix("gs://").partition("/")
-        objects.write(bucket, f"{prefix}/{LOG_NAME}", command.log, content_type="text/plain")
+        log = f"{place.root}/{LOG_NAME}"
+        write(objects, log, command.log, content_type="text/plain", move=False)
 
 
 def _failure(code: int, log: Path, uri: str) -> str:

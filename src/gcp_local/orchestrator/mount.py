@@ -12,7 +12,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gcp_local.errors import NotFound
+from gcp_local.errors import ApiError, NotFound
 
 if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore
@@ -22,6 +22,10 @@ _Stamp = tuple[int, int, int]
 
 class UnmountableError(ValueError):
     """An object's name that no file can have."""
+
+
+class UnwritableError(ValueError):
+    """A file that cannot become an object."""
 
 
 class Mount:
@@ -93,8 +97,7 @@ class Mount:
         """Move every file that is new or changed into its bucket; tell the URIs.
 
         Raises:
-            NotFound: a bucket that is not there.
-            InvalidArgument: a name that no object can have.
+            UnwritableError: as `write`.
 
         """
         uploaded = []
@@ -105,9 +108,30 @@ class Mount:
             if not parts:
                 continue
             name = str(PurePosixPath(*parts))
-            self._objects.write(bucket, name, path, move=True)
+            write(self._objects, f"gs://{bucket}/{name}", path)
             uploaded.append(f"gs://{bucket}/{name}")
         return uploaded
+
+
+def write(
+    objects: ObjectStore,
+    uri: str,
+    path: Path,
+    *,
+    content_type: str | None = None,
+    move: bool = True,
+) -> None:
+    """Write a file into its bucket; moved, it is not there afterwards.
+
+    Raises:
+        UnwritableError: no such bucket, or a name that no object can have.
+
+    """
+    bucket, _, name = uri.removeprefix("gs://").partition("/")
+    try:
+        objects.write(bucket, name, path, content_type=content_type, move=move)
+    except ApiError as error:
+        raise UnwritableError(f"{uri} cannot be written: {error}") from error
 
 
 def _stamp(path: Path) -> _Stamp:

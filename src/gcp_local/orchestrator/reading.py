@@ -404,7 +404,7 @@ def _check_task(
         given.add(task.loop.item_input)
     required = [key for key, p in child.parameters.items() if not (p.optional or p.has_default)]
     required += [key for key, artifact in child.artifacts.items() if not artifact.optional]
-    for key in required:
+    for key in sorted(required):
         if key not in given:
             raise _refusal(f"{where} does not give the required input {key!r}", where)
 

@@ -4,14 +4,20 @@ Run as a script by `warm.WarmLauncher`, never imported, and made of the standard
 child must find nothing in `sys.modules` that `python3 -m kfp.dsl.executor_main` would not have
 found, except libraries that it could have imported itself. It has one thread.
 
-Messages on the socket are JSON, with their length before them in four bytes.
+To fork a process of some hundred megabytes, and to take it apart, takes tens of milliseconds. So
+children are forked before they are needed and wait for their task; and they report their exit code
+themselves, before the kernel takes them apart.
+
+Messages are JSON, with their length before them in four bytes.
 
     server -> zygote   {"id", "source", "arguments", "environment", "folder", "path", "mount"}, and
                        the log's file descriptor: start a component
                        {"id", "signal"}: send it to the component's process group
     zygote -> server   {"ready": true}: all is loaded
                        {"id", "pid"}: started, or {"id", "refused": why}
-                       {"id", "code"}: ended, and nothing of its group is left
+                       {"id", "code"}: ended, and all that was left of its group was killed
+    zygote -> child    the server's request, and the log
+    child -> zygote    {"code"}: about to exit
 """
 
 # No pathlib here: a child loads it when it wants it.
@@ -36,68 +42,44 @@ from typing import Any, NoReturn
 
 _BASE = ("kfp.dsl.executor", "kfp.dsl.kfp_config", "kfp.dsl.utils", "kfp.dsl.types.artifact_types")
 _HEADER = 4
+_SPARES = 2
 
 
-class Zygote:
-    """Serves one server until it hangs up."""
+class Channel:
+    """Messages over a socket, file descriptors with them."""
 
-    def __init__(self, connection: socket.socket, preload: list[str]) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._preload = preload
-        self._children: dict[int, int] = {}
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def serve(self) -> None:
-        """Load the libraries, say so, answer requests; at the end, end all children."""
-        for name in _BASE:
-            importlib.import_module(name)
-        for name in self._preload:
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        gc.freeze()  # what all children share is never gone through again, and so stays shared
-        self._send({"ready": True})
-        while True:
-            connection = self._connection.fileno()
-            ready, _, _ = select.select([connection, self._wake_read], [], [])
-            if self._wake_read in ready:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(self._wake_read, 4096)
-                self._reap()
-            if connection in ready and not self._answer():
-                break
-        for pid in self._children.values():
-            _signal_group(pid, signal.SIGKILL)
+    def fileno(self) -> int:
+        """Give the socket's file descriptor, for `select`."""
+        return self._connection.fileno()
 
-    def _reap(self) -> None:
-        """Report every child that has ended, after ending what it left behind."""
-        for number, pid in list(self._children.items()):
-            ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if ended is None:
-                continue
-            _signal_group(pid, signal.SIGKILL)  # its zombie still holds the group's number
-            _, status = os.waitpid(pid, 0)
-            del self._children[number]
-            code = os.waitstatus_to_exitcode(status)
-            # A shell stands between the launcher and Python in the plain way, and says it so.
-            self._send({"id": number, "code": code if code >= 0 else 128 - code})
+    def close(self) -> None:
+        """Hang up."""
+        self._connection.close()
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def send(self, message: dict[str, Any], descriptors: tuple[int, ...] = ()) -> None:
+        """Send a message; OSError when the other side has hung up."""
         body = json.dumps(message).encode()
-        # A server that hung up is noticed where requests are read.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.sendall(len(body).to_bytes(_HEADER, "big") + body)
+        socket.send_fds(self._connection, [len(body).to_bytes(_HEADER, "big")], descriptors)
+        self._connection.sendall(body)
 
-    def _receive(self, size: int) -> tuple[bytes, list[int]]:
-        """Read so many bytes, and the file descriptors that come with them."""
+    def receive(self) -> tuple[dict[str, Any], list[int]] | None:
+        """Read a message and its descriptors; None when the other side has hung up."""
+        header, descriptors = self._read(_HEADER)
+        body, _ = self._read(int.from_bytes(header, "big"))
+        return (json.loads(body), descriptors) if body else None
+
+    def _read(self, size: int) -> tuple[bytes, list[int]]:
         data = b""
         descriptors: list[int] = []
         while len(data) < size:
             space = socket.CMSG_SPACE(array.array("i").itemsize)
-            part, ancillary, _, _ = self._connection.recvmsg(size - len(data), space)
+            try:
+                part, ancillary, _, _ = self._connection.recvmsg(size - len(data), space)
+            except ConnectionResetError:
+                part, ancillary = b"", []
             for level, kind, content in ancillary:
                 if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                     received = array.array("i")
@@ -108,105 +90,196 @@ class Zygote:
             data += part
         return data, descriptors
 
+
+class Zygote:
+    """Serves one server until it hangs up."""
+
+    def __init__(self, connection: socket.socket, preload: list[str]) -> None:
+        self._server = Channel(connection)
+        self._preload = preload
+        self._loaded: set[str] = set()
+        self._spares: list[tuple[int, Channel]] = []
+        self._children: dict[int, tuple[int, Channel | None]] = {}
+        self._ending: set[int] = set()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+
+    def serve(self) -> None:
+        """Load the libraries, say so, answer requests; at the end, end all children."""
+        for name in (*_BASE, *self._preload):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        self._loaded = {name.partition(".")[0] for name in sys.modules} - {"google"}
+        gc.freeze()  # what all children share is never gone through again, and so stays shared
+        self._tell({"ready": True})
+        while self._turn():
+            pass
+        for pid, _ in [*self._children.values(), *self._spares]:
+            _signal_group(pid, signal.SIGKILL)
+
+    def _turn(self) -> bool:
+        """Do what there is to do; False when the server has hung up."""
+        open_channels = [(n, channel) for n, (_, channel) in self._children.items() if channel]
+        children = {channel.fileno(): number for number, channel in open_channels}
+        fixed = [self._server.fileno(), self._wake_read]
+        idle = len(self._spares) >= _SPARES
+        ready, _, _ = select.select([*fixed, *children], [], [], None if idle else 0)
+        for descriptor in ready:
+            if descriptor in children:
+                self._hear(children[descriptor])
+        if self._wake_read in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._wake_read, 4096)
+            self._reap()
+        if self._server.fileno() in ready:
+            return self._answer()
+        if not ready and not idle:
+            self._spares.append(self._fork())
+        return True
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # a server that hung up is noticed where it is read
+            self._server.send(message)
+
     def _answer(self) -> bool:
         """Answer one request; False when the server has hung up."""
-        header, descriptors = self._receive(_HEADER)
-        if not header:
+        if not self._spares:  # before the request brings descriptors that no fork should get
+            self._spares.append(self._fork())
+        received = self._server.receive()
+        if received is None:
             return False
-        body, more = self._receive(int.from_bytes(header, "big"))
-        if not body:
-            return False
-        request = json.loads(body)
+        request, descriptors = received
         number = request["id"]
         if "signal" in request:
             if number in self._children:
-                self._signal(self._children[number], request["signal"])
+                _signal_group(self._children[number][0], request["signal"])
             return True
-        (log,) = [*descriptors, *more]
-        hidden = _hidden(request["path"])
+        hidden = self._hidden(request["path"])
         if hidden:
-            self._send({"id": number, "refused": f"{hidden} would be hidden"})
+            self._tell({"id": number, "refused": f"{hidden} would be hidden"})
         else:
-            pid = _fork()
-            if pid == 0:
-                self._become(request, log)
-            self._children[number] = pid
-            self._send({"id": number, "pid": pid})
-        os.close(log)
+            child = self._spares.pop(0)
+            # A child that has died meanwhile is reaped, and that is reported.
+            with contextlib.suppress(OSError):
+                child[1].send(request, tuple(descriptors))
+            self._children[number] = child
+            self._tell({"id": number, "pid": child[0]})
+        for descriptor in descriptors:
+            os.close(descriptor)
         return True
 
-    def _signal(self, pid: int, number: int) -> None:
-        try:
-            os.killpg(pid, number)
-        except ProcessLookupError:
-            os.kill(pid, number)  # forked so recently that it leads no group yet
+    def _hidden(self, path: list[str]) -> str:
+        """Find a module of the image that a library loaded already would hide."""
+        for folder in path:
+            with contextlib.suppress(OSError):
+                for entry in os.listdir(folder):
+                    if entry.partition(".")[0] in self._loaded:
+                        return entry
+        return ""
 
-    def _become(self, request: dict[str, Any], log: int) -> NoReturn:
-        """Be the component, in the forked child."""
-        os.setsid()
+    def _hear(self, number: int) -> None:
+        """Report the exit code that a child has announced; one that only hung up is reaped."""
+        pid, channel = self._children[number]
+        received = channel.receive() if channel else None
+        if received is not None:
+            self._end(number, received[0]["code"])
+            self._ending.add(pid)
+        else:
+            self._children[number] = (pid, None)
+
+    def _reap(self) -> None:
+        """Let go of every child that has ended; report it if it did not do so itself."""
+        for pid in list(self._ending):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._ending.remove(pid)
+        for number, (pid, _) in list(self._children.items()):
+            if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+                continue
+            _signal_group(pid, signal.SIGKILL)  # its zombie still holds the group's number
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            # A shell stands between the launcher and Python in the plain way, and says it so.
+            self._end(number, code if code >= 0 else 128 - code)
+
+    def _end(self, number: int, code: int) -> None:
+        pid, channel = self._children.pop(number)
+        if channel:
+            channel.close()
+        _signal_group(pid, signal.SIGKILL)
+        self._tell({"id": number, "code": code})
+
+    def _fork(self) -> tuple[int, Channel]:
+        """Fork a child that waits for its task."""
+        ours, theirs = socket.socketpair()
+        # OpenBLAS and Arrow have threads by now; both handle a fork, and Python need not warn.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            pid = os.fork()
+        if pid == 0:
+            ours.close()
+            self._leave()
+            _become(Channel(theirs))
+        theirs.close()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.setpgid(pid, pid)  # here too, so that the group is there whoever comes first
+        return pid, Channel(ours)
+
+    def _leave(self) -> None:
+        """Let go, in a child, of everything that is the zygote's."""
+        os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self._connection.close()
+        self._server.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
-        null = os.open(os.devnull, os.O_RDONLY)
-        for source, target in ((null, 0), (log, 1), (log, 2)):
-            os.dup2(source, target)
-        os.close(null)
-        os.close(log)
-        os.environ.clear()
-        os.environ.update(request["environment"])
-        os.chdir(request["folder"])
-        sys.path[:0] = [request["folder"], *request["path"]]
-        _start_anew(request["mount"])
-        program = os.path.join(tempfile.mkdtemp(prefix="tmp."), "ephemeral_component.py")
-        with open(program, "w", encoding="utf-8") as file:
-            file.write(request["source"])
-        sys.argv = ["-m", "--component_module_path", program, *request["arguments"]]
-        code = 1
-        try:
-            runpy.run_module("kfp.dsl.executor_main", run_name="__main__", alter_sys=True)
-            code = 0
-        except SystemExit as error:
-            code = _exit_code(error)
-        except BaseException as error:  # noqa: BLE001  (the interpreter's own last resort)
-            trace = error.__traceback__
-            sys.excepthook(type(error), error, trace.tb_next if trace else None)
-        finally:
-            _finish(code)
+        for _, channel in [*self._spares, *self._children.values()]:
+            if channel:
+                channel.close()
 
 
-def _fork() -> int:
-    # OpenBLAS and Arrow have threads by now, and both handle a fork: Python need not warn of it.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
-
-
-def _start_anew(mount: str) -> None:
-    """Undo in a child what loading the libraries beforehand has settled for all of them."""
-    artifact_types = sys.modules["kfp.dsl.types.artifact_types"]
-    artifact_types._GCS_LOCAL_MOUNT_PREFIX = mount  # type: ignore[attr-defined]
-    tempfile.tempdir = None
+def _become(zygote: Channel) -> NoReturn:
+    """Be the component that the zygote names, when it does."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
         numpy_random.seed()  # else all children would draw the same numbers
-
-
-def _hidden(path: list[str]) -> str:
-    """Find a module of the image that a library loaded already would hide."""
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    for folder in path:
-        try:
-            entries = os.listdir(folder)
-        except OSError:
-            continue
-        for entry in entries:
-            name = entry.partition(".")[0]
-            if name in loaded and name != "google":
-                return name
-    return ""
+    received = zygote.receive()
+    if received is None:
+        os._exit(0)
+    request, (log,) = received
+    for target in (1, 2):
+        os.dup2(log, target)
+    os.close(log)
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    os.chdir(request["folder"])
+    sys.path[:0] = [request["folder"], *request["path"]]
+    artifact_types = sys.modules["kfp.dsl.types.artifact_types"]
+    artifact_types._GCS_LOCAL_MOUNT_PREFIX = request["mount"]  # type: ignore[attr-defined]
+    tempfile.tempdir = None
+    program = os.path.join(tempfile.mkdtemp(prefix="tmp."), "ephemeral_component.py")
+    with open(program, "w", encoding="utf-8") as file:
+        file.write(request["source"])
+    sys.argv = ["-m", "--component_module_path", program, *request["arguments"]]
+    own = os.fstat(zygote.fileno())
+    code = 1
+    try:
+        runpy.run_module("kfp.dsl.executor_main", run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as error:
+        code = _exit_code(error)
+    except BaseException as error:  # noqa: BLE001  (the interpreter's own last resort)
+        trace = error.__traceback__
+        sys.excepthook(type(error), error, trace.tb_next if trace else None)
+    finally:
+        code = _finished(code)
+        # Whatever the component did to its file descriptors, write into this one only.
+        with contextlib.suppress(OSError):
+            if os.path.samestat(own, os.fstat(zygote.fileno())):
+                zygote.send({"code": code})
+        os._exit(code)
 
 
 def _exit_code(error: SystemExit) -> int:
@@ -218,7 +291,7 @@ def _exit_code(error: SystemExit) -> int:
     return 1
 
 
-def _finish(code: int) -> NoReturn:
+def _finished(code: int) -> int:
     """End as the interpreter does, but without taking the libraries apart."""
     try:
         threading._shutdown()  # type: ignore[attr-defined]
@@ -227,9 +300,8 @@ def _finish(code: int) -> NoReturn:
         sys.stderr.flush()
     except BaseException as error:  # noqa: BLE001
         sys.excepthook(type(error), error, error.__traceback__)
-        code = code or 120
-    finally:
-        os._exit(code)
+        return code or 120
+    return code
 
 
 def _signal_group(pid: int, number: int) -> None:

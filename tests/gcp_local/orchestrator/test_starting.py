@@ -186,7 +186,7 @@ def test_models_are_trained_in_a_fork_as_in_a_process_of_its_own(tmp_path: Path)
     for folder in folders:
         folder.mkdir()
     plain = Cloud(folders[0], PlainLauncher())
-    warm = loaded_cloud(folders[1], "numpy", "scipy.linalg", "sklearn.metrics", "xgboost")
+    warm = loaded_cloud(folders[1], "numpy", "xgboost")
     outputs = [cloud.succeed(training).outputs("fit-models")["Output"] for cloud in (plain, warm)]
     plain.orchestrator.close()
     warm.orchestrator.close()

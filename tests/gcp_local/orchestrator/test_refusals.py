@@ -1,0 +1,257 @@
+"""What Vertex AI would refuse is refused before there is a job, and says which part is at fault."""
+
+# mypy: disable-error-code="attr-defined, empty-body, misc, no-untyped-call, no-untyped-def"
+# mypy: disable-error-code="name-match, type-arg, untyped-decorator"
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kfp import dsl
+
+from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.orchestrator.states import JobState
+from tests.gcp_local.orchestrator import components as c
+from tests.gcp_local.orchestrator.harness import Cloud, compiled
+
+Spec = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
+    @dsl.pipeline(name="refusals")
+    def refusals(n: int, share: float = 0.5, items: list = [1], text: str = "") -> None:  # noqa: B006
+        total = c.add(a=n, b=1)
+        c.write_dataset(text=text)
+        with dsl.If(total.output == 2):
+            c.echo(text=text)
+
+    return compiled(refusals, tmp_path_factory.mktemp("compiled"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "The parameter 'n' is required"),
+        ({"n": "1"}, """The parameter 'n': "1" is not of type NUMBER_INTEGER"""),
+        ({"n": 1.5}, "The parameter 'n': 1.5 is not of type NUMBER_INTEGER"),
+        ({"n": True}, "The parameter 'n': true is not of type NUMBER_INTEGER"),
+        ({"n": None}, "The parameter 'n' cannot be null"),
+        ({"n": 1, "share": "0.5"}, "'share'"),
+        ({"n": 1, "items": {"a": 1}}, "'items'"),
+        ({"n": 1, "text": 5}, "The parameter 'text': 5 is not of type STRING"),
+        ({"n": 1, "m": 2}, "has no parameter 'm'. It has: items, n, share, text."),
+        ({"n": 1, "share": float("nan")}, "nan is not a JSON number"),
+    ],
+)
+def test_a_wrong_runtime_parameter_is_refused_by_name(
+    plain_cloud: Cloud, spec: Spec, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        plain_cloud.orchestrator.validate(plain_cloud.job(spec, given))
+    assert message in refusal.value.message
+
+
+def _set(*path: Any) -> Callable[[Spec], None]:
+    *keys, last, value = path
+
+    def change(spec: Spec) -> None:
+        for key in keys:
+            spec = spec.setdefault(key, {})
+        spec[last] = value
+
+    return change
+
+
+TASKS = ("root", "dag", "tasks")
+ADD = ("deploymentSpec", "executors", "exec-add")
+CONDITION = (*TASKS, "condition-1", "triggerPolicy", "condition")
+PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_set("schemaVersion", "2.0.0"), "schema_version is 2.0.0"),
+        (_set("pipelineInfo", {}), "pipeline_info.name is missing"),
+        (_set("platforms", {"kubernetes": {}}), 'Unknown name "platforms"'),
+        (_set("root", "dag", "tasks", {}), "root has no tasks"),
+        (_set(*TASKS, "add", "cachingOptions", "cacheKey", "k"), "cacheKey"),
+        (_set(*TASKS, "add", "componentRef", "name", "comp-none"), "comp-none"),
+        (_set(*TASKS, "add", "dependentTasks", ["nowhere"]), "waits for 'nowhere'"),
+        (_set(*TASKS, "add", "dependentTasks", ["condition-1"]), "wait for one another"),
+        (_set(*TASKS, "add", "inputs", "parameters", {}), "required input 'a'"),
+        (
+            _set(*TASKS, "add", "inputs", "parameters", "a", "componentInputParameter", "zz"),
+            "takes 'a' from an unknown input 'zz'",
+        ),
+        (_set(*CONDITION, "inputs.parameter_values['x'] =="), "is not a CEL expression"),
+        (_set(*PARAMETER, "literals", [1]), "literals"),
+        (_set(*PARAMETER, "parameterType", "TASK_CONFIG"), "TASK_CONFIG"),
+        (_set(*PARAMETER, "parameterType", "WHATEVER"), "WHATEVER"),
+        (_set("components", "comp-add", "singlePlatformSpecs", [{}]), "singlePlatformSpecs"),
+        (_set("components", "comp-add", "taskConfigPassthroughs", [{}]), "taskConfigPassthroughs"),
+        (_set("components", "comp-add", "executorLabel", "exec-none"), "exec-none"),
+        (_set(*ADD, "container", "image", ""), "no image"),
+        (
+            _set(*ADD, "container", "resources", "accelerator", {"resourceType": "T4"}),
+            "an accelerator",
+        ),
+        (_set(*ADD, {"importer": {"downloadToWorkspace": True}}), "downloadToWorkspace"),
+        (_set(*ADD, {"resolver": {}}), "an executor of kind resolver"),
+        (_set("components", "comp-add", "noSuchField", 1), "noSuchField"),
+    ],
+)
+def test_a_pipeline_that_vertex_ai_would_refuse_is_refused(
+    plain_cloud: Cloud, spec: Spec, change: Callable[[Spec], None], message: str
+) -> None:
+    changed = copy.deepcopy(spec)
+    change(changed)
+    with pytest.raises(InvalidArgument) as refusal:
+        plain_cloud.orchestrator.validate(plain_cloud.job(changed, {"n": 1}))
+    assert message in refusal.value.message
+
+
+def test_a_component_that_contains_itself_is_refused(plain_cloud: Cloud, spec: Spec) -> None:
+    changed = copy.deepcopy(spec)
+    condition = changed["root"]["dag"]["tasks"]["condition-1"]
+    inner = changed["components"]["comp-condition-1"]["dag"]["tasks"]
+    inner["again"] = copy.deepcopy(condition)
+    del inner["again"]["dependentTasks"]
+    for source in inner["again"]["inputs"]["parameters"].values():
+        source.clear()
+        source["componentInputParameter"] = "pipelinechannel--text"
+    with pytest.raises(InvalidArgument, match="contains itself"):
+        plain_cloud.orchestrator.validate(plain_cloud.job(changed, {"n": 1}))
+
+
+def test_an_exit_handler_in_a_sub_pipeline_is_refused(plain_cloud: Cloud) -> None:
+    @dsl.pipeline(name="inner")
+    def inner() -> None:
+        with dsl.ExitHandler(c.report_status()):
+            c.echo(text="a")
+
+    @dsl.pipeline(name="outer")
+    def outer() -> None:
+        inner()
+
+    with pytest.raises(InvalidArgument, match="ExitHandler in a sub-pipeline"):
+        plain_cloud.orchestrator.validate(plain_cloud.job(outer))
+
+
+@pytest.mark.parametrize("root", ["", "/tmp", "s3://bucket", "gs://", "gs://bucket/../x"])
+def test_an_output_directory_outside_cloud_storage_is_refused(
+    plain_cloud: Cloud, spec: Spec, root: str
+) -> None:
+    with pytest.raises(InvalidArgument, match="gcs_output_directory"):
+        plain_cloud.orchestrator.validate(plain_cloud.job(spec, {"n": 1}, root=root))
+
+
+def test_a_job_without_a_pipeline_is_refused(plain_cloud: Cloud) -> None:
+    with pytest.raises(InvalidArgument, match="pipeline_spec is required"):
+        plain_cloud.orchestrator.validate(plain_cloud.job({}))
+
+
+def test_input_artifacts_of_a_pipeline_are_not_there_yet(plain_cloud: Cloud, spec: Spec) -> None:
+    job = plain_cloud.job(spec, {"n": 1})
+    job.runtime_config.input_artifacts["data"].artifact_id = "1"
+    with pytest.raises(Unimplemented):
+        plain_cloud.orchestrator.validate(job)
+
+
+def test_an_output_of_the_wrong_type_fails_its_task(plain_cloud: Cloud) -> None:
+    @dsl.container_component
+    def write(text: str, whole: dsl.OutputPath(int)):  # type: ignore[valid-type]
+        script = 'printf "%s" "$0" > "$1"'
+        return dsl.ContainerSpec(
+            image="python:3.11-slim", command=["sh", "-c", script], args=[text, whole]
+        )
+
+    @dsl.pipeline(name="outputs")
+    def outputs(text: str) -> None:
+        write(text=text)
+
+    assert plain_cloud.succeed(outputs, {"text": "12"}).outputs("write") == {"whole": 12}
+    result = plain_cloud.run(outputs, {"text": "twelve"})
+    assert result.state is JobState.FAILED
+    assert "'twelve' is not of type NUMBER_INTEGER" in result.tasks["write"].error.message
+
+
+def test_a_metric_that_is_no_number_fails_its_task(plain_cloud: Cloud) -> None:
+    @c.component
+    def measure(metrics: dsl.Output[dsl.Metrics]) -> None:
+        metrics.log_metric("loss", float("nan"))
+
+    @dsl.pipeline(name="metrics")
+    def metrics() -> None:
+        measure()
+
+    result = plain_cloud.run(metrics)
+    assert result.state is JobState.FAILED
+    assert "NaN is not a JSON value" in result.tasks["measure"].error.message
+
+
+def test_a_container_component_gets_its_placeholders(plain_cloud: Cloud) -> None:
+    @dsl.container_component
+    def show(name: str, data: dsl.Output[dsl.Dataset], said: dsl.OutputPath(list), extra: int = 0):  # type: ignore[valid-type]
+        code = (
+            "import json, sys; path, out, *words = sys.argv[1:];"
+            "open(path, 'w').write('made'); open(out, 'w').write(json.dumps(words))"
+        )
+        return dsl.ContainerSpec(
+            image="python:3.11",
+            command=["python3", "-c", code],
+            args=[
+                data.path,
+                said,
+                data.uri,
+                dsl.ConcatPlaceholder(["--name=", name]),
+                dsl.IfPresentPlaceholder(input_name="extra", then=["--extra", extra]),
+                dsl.PIPELINE_JOB_RESOURCE_NAME_PLACEHOLDER,
+                "{{not}} ${HOME} $(id)",
+            ],
+        )
+
+    @dsl.pipeline(name="containers")
+    def containers() -> None:
+        show(name="a b", extra=3)
+
+    result = plain_cloud.succeed(containers)
+    data = result.artifact("show", "data")
+    assert result.read(data.uri) == b"made"
+    assert result.outputs("show")["said"] == [
+        data.uri, "--name=a b", "--extra", "3", result.job.name, "{{not}} ${HOME} $(id)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        ("x/../../../escape", "gs://bucket/x"),
+        ("x//y", "gs://bucket/x"),
+        ("ok", "gs://bucket/../ok"),
+    ],
+)
+def test_an_object_whose_name_leads_elsewhere_is_never_laid_as_a_file(
+    plain_cloud: Cloud, name: str, uri: str, tmp_path: Path
+) -> None:
+    plain_cloud.objects.write("bucket", name, b"evil")
+
+    @dsl.pipeline(name="hostile")
+    def hostile(uri: str) -> None:
+        c.describe_artifact(
+            thing=dsl.importer(artifact_uri=uri, artifact_class=dsl.Artifact).output
+        )
+
+    result = plain_cloud.run(hostile, {"uri": uri})
+    assert result.state is JobState.FAILED
+    assert "cannot be shown as a file" in result.error
+    assert not list(tmp_path.rglob("escape"))
+
+
+def test_a_bucket_that_is_not_there_fails_the_task_clearly(plain_cloud: Cloud, spec: Spec) -> None:
+    result = plain_cloud.run(spec, {"n": 1}, root="gs://nowhere-at-all/root")
+    assert result.state is JobState.FAILED
+    assert "nowhere-at-all" in result.error
