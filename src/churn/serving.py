@@ -74,6 +74,7 @@ def fetch(uri: str, into: Path) -> Path:
         else fs.GcsFileSystem()
     )
     source = uri.removeprefix("gs://").rstrip("/")
+    into.mkdir(parents=True, exist_ok=True)
     fs.copy_files(source, str(into), source_filesystem=storage)
     return into
 

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1 as vertex
+from google.cloud.storage import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.pipelines.conftest import Trial
 
 ROOT = Path(__file__).parents[2]
 PARENT = "projects/bank-nonprod/locations/europe-west1"
@@ -73,9 +76,10 @@ class Cloud:
         return {model.version_id: model for model in client.list_model_versions(name=name)}
 
 
-@pytest.fixture
-def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    state = tmp_path / "state"
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    folder = tmp_path_factory.mktemp("cloud")
+    state = folder / "state"
     command = [sys.executable, "-m", "gcp_local", "serve", "--state", str(state)]
     server = subprocess.Popen(
         command,
@@ -88,7 +92,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
                 break
             time.sleep(0.05)
         endpoint = json.loads((state / "server.json").read_text())["endpoint"]
-        yield Cloud(endpoint, tmp_path)
+        yield Cloud(endpoint, folder)
     finally:
         server.terminate()
         server.wait(timeout=20)
@@ -114,3 +118,25 @@ def test_each_model_becomes_a_version_and_the_newest_is_the_candidate(cloud: Clo
     again = cloud.register("gs://bank-nonprod-ml/runs/2/model")
     assert again == second, "a repeated attempt makes no second version"
     assert set(cloud.versions()) == {"1", "2"}
+
+
+def test_the_server_finds_a_model_where_it_was_registered(cloud: Cloud, trial: Trial) -> None:
+    client = Client(
+        project="bank-nonprod",
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": cloud.endpoint},
+    )
+    bucket = client.create_bucket("bank-nonprod-models", location="europe-west1")
+    for path in Path(trial.evaluated_model.path).iterdir():
+        bucket.blob(f"runs/1/model/{path.name}").upload_from_filename(path)
+    found = cloud.folder / "found"
+    code = (
+        "import sys, pathlib, churn.serving as s; s.fetch(sys.argv[1], pathlib.Path(sys.argv[2]))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, "gs://bank-nonprod-models/runs/1/model/", str(found)],
+        env={**os.environ, "STORAGE_EMULATOR_HOST": cloud.endpoint},
+        check=True,
+    )
+    expected = {path.name: path.read_bytes() for path in Path(trial.evaluated_model.path).iterdir()}
+    assert {path.name: path.read_bytes() for path in found.iterdir()} == expected
