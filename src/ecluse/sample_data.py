@@ -89,9 +89,5 @@ def _run(
         raise UnusableData(f"`{command[0]}` cannot be run: {error.strerror}", where=where) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["it said nothing"]
-        raise UnusableData(
-            f"pipeline `{folder.name}` cannot use it: {lines[-1]}"
-            if where == str(path) or done.returncode == 2
-            else f"`{' '.join(command)}` failed: {lines[-1]}",
-            where=where,
-        )
+        said = lines[-1].removeprefix("error: ").removeprefix(f"{path}: ")
+        raise UnusableData(f"pipeline `{folder.name}` cannot use it: {said}", where=where)
