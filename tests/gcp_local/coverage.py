@@ -1,0 +1,41 @@
+"""Writes the table of methods into docs/gcp-local.md: `python -m tests.gcp_local.coverage`."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+
+from gcp_local.cloud import Cloud
+
+PAGE = Path(__file__).parents[2] / "docs" / "gcp-local.md"
+BEGIN, END = "<!-- methods: begin -->\n", "<!-- methods: end -->\n"
+
+
+def table() -> str:
+    """The table, as the running services make it."""
+    with tempfile.TemporaryDirectory() as folder:
+        cloud = Cloud(Path(folder), "http://127.0.0.1:9")
+        methods = cloud.dispatcher.routes.methods
+        implemented = {name for name in methods if cloud.dispatcher.implements(name)}
+        cloud.close()
+    services: dict[str, list[str]] = defaultdict(list)
+    for name in methods:
+        services[methods[name].service].append(name)
+    rows = ["| service | implemented | 501 |", "| --- | --- | --- |"]
+    for service, names in sorted(services.items()):
+        there = sorted(name.rpartition(".")[2] for name in names if name in implemented)
+        missing = len(names) - len(there)
+        rows.append(f"| {service} | {', '.join(there) or '–'} | {missing or '–'} |")
+    return "\n".join(rows) + "\n"
+
+
+def page_with(content: str) -> str:
+    """The page with its table replaced."""
+    before, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{content}{END}{after}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with(table()))
