@@ -3,8 +3,10 @@
 Starting Python and importing KFP and the usual libraries takes one to three seconds a task; a fork
 takes milliseconds. There are two such processes: one has only KFP loaded and serves at once, the
 other takes over when it has loaded the big libraries too, some seconds later. Only the exact
-command that the KFP compiler writes for a Python function is started so, and only where the
-outcome cannot differ; everything else is a plain process.
+command that the KFP compiler writes for a Python function is run in the fork itself, and only where
+the outcome cannot differ; every other command replaces the fork, which then is a plain process.
+
+However a server ends, its fork servers notice and end their children: nothing is left behind.
 """
 
 from __future__ import annotations
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("zygote.py")
 _HEADER = 4
-_KILLED = 128 + signal.SIGKILL
 
 PRELOAD = (
     "numpy",
@@ -100,14 +101,17 @@ class WarmLauncher:
 
     def start(self, command: Command) -> Process:
         """Start a component; OSError if it cannot be started."""
+        if shutil.which(command.words[0], path=command.environment.get("PATH")) is None:
+            raise FileNotFoundError(f"there is no program {command.words[0]!r}")
         parts = lightweight(command.words)
-        if parts is None or not _same_python(command) or _too_late(command):
-            return self._plain.start(command)
-        zygote = self._zygote(command)
-        process = zygote.start(command, parts) if zygote else None
+        forked = parts is not None and _same_python(command) and not _too_late(command)
+        zygote = self._zygote(command, libraries=forked)
+        process = zygote.start(command, parts) if zygote and forked else None
+        if process is None and zygote is not None:
+            process = zygote.start(command, None)
         return process or self._plain.start(command)
 
-    def _zygote(self, command: Command) -> _Zygote | None:
+    def _zygote(self, command: Command, *, libraries: bool) -> _Zygote | None:
         """Find the best zygote for this command's path and locale, starting what is missing."""
         inherited = {name: command.environment.get(name, "") for name in _INHERITED}
         key = tuple(inherited.values())
@@ -118,12 +122,13 @@ class WarmLauncher:
                     self._quick[key] = _Zygote(environment, ())
                 loaded = self._loaded.get(key)
                 # One that ended while it was loading would do so again.
-                if self._preload and (loaded is None or (loaded.gone and loaded.ready)):
+                again = loaded is None or (loaded.gone and loaded.ready)
+                if libraries and self._preload and again:
                     loaded = self._loaded[key] = _Zygote(environment, self._preload)
             except OSError as error:
                 _LOG.warning("no fork server, components start plainly: %s", error)
                 return None
-            usable = loaded is not None and loaded.ready and not loaded.gone
+            usable = libraries and loaded is not None and loaded.ready and not loaded.gone
             return loaded if usable else self._quick[key]
 
     def close(self) -> None:
@@ -159,6 +164,7 @@ class _Zygote:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
+        self.pid = self._popen.pid
         self._lock = threading.Lock()
         self._processes: dict[int, WarmProcess] = {}
         self._count = 0
@@ -167,24 +173,27 @@ class _Zygote:
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
         self._reader.start()
 
-    def start(self, command: Command, parts: Lightweight) -> WarmProcess | None:
-        """Fork a component; None if this process cannot, and it has to be started plainly."""
-        environment = {**command.environment, "_KFP_RUNTIME": "true"}
-        bootstrap, *path = environment["PYTHONPATH"].split(":")
-        assert bootstrap.endswith("bootstrap")
+    def start(self, command: Command, parts: Lightweight | None) -> WarmProcess | None:
+        """Fork a component, or a plain command; None if this process cannot."""
         with self._lock:
             self._count += 1
-            process = WarmProcess(self._count, self)
+            process = WarmProcess(self._count, self, of_shell=parts is not None)
             self._processes[process.number] = process
-        request = {
+        request: dict[str, Any] = {
             "id": process.number,
-            "source": parts.source,
-            "arguments": parts.arguments,
-            "environment": environment,
+            "environment": dict(command.environment),
             "folder": str(command.folder),
-            "path": path,
-            "mount": environment["GCP_LOCAL_MOUNT"] + "/",
         }
+        if parts is None:
+            request["words"] = command.words
+        else:
+            bootstrap, *path = command.environment["PYTHONPATH"].split(":")
+            assert bootstrap.endswith("bootstrap")
+            request["environment"]["_KFP_RUNTIME"] = "true"
+            request["source"] = parts.source
+            request["arguments"] = parts.arguments
+            request["path"] = path
+            request["mount"] = command.environment["GCP_LOCAL_MOUNT"] + "/"
         with command.log.open("ab") as log:
             self.send(request, log.fileno())
             process.answered.wait()
@@ -245,10 +254,19 @@ class _Zygote:
 
 @dataclass(eq=False)
 class WarmProcess:
-    """A component that was forked. `pid` is its number, once it has started."""
+    """A component that was forked.
+
+    Attributes:
+        number: what the zygote knows it by.
+        of_shell: whether its command is a shell's, which reports a signal as 128 and its number.
+        pid: its process, once it has started.
+        code: its exit code, once it has ended.
+
+    """
 
     number: int
     zygote: _Zygote
+    of_shell: bool
     pid: int | None = None
     code: int | None = None
     answered: threading.Event = field(default_factory=threading.Event)
@@ -257,7 +275,8 @@ class WarmProcess:
     def hear(self, answer: dict[str, Any]) -> None:
         """Take note of what the zygote says."""
         if "code" in answer:
-            self.code = answer["code"]
+            code: int = answer["code"]
+            self.code = 128 - code if code < 0 and self.of_shell else code
             self._ended.set()
         self.pid = answer.get("pid", self.pid)
         self.answered.set()
@@ -269,12 +288,12 @@ class WarmProcess:
                 os.killpg(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 _LOG.debug("process %d has ended with the fork server", self.pid)
-        self.code = _KILLED
+        self.code = 128 + signal.SIGKILL if self.of_shell else -signal.SIGKILL
         self._ended.set()
         self.answered.set()
 
     def wait(self) -> int:
-        """Wait for its end and give the exit code that a shell would give."""
+        """Wait for its end and give its exit code (negative: a signal)."""
         self._ended.wait()
         assert self.code is not None
         return self.code

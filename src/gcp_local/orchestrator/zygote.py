@@ -6,12 +6,14 @@ found, except libraries that it could have imported itself. It has one thread.
 
 To fork a process of some hundred megabytes, and to take it apart, takes tens of milliseconds. So
 children are forked before they are needed and wait for their task; and they report their exit code
-themselves, before the kernel takes them apart.
+themselves, before the kernel takes them apart. Whatever happens to the server, even a `kill -9`,
+is seen here as a connection that closes, and ends them all.
 
 Messages are JSON, with their length before them in four bytes.
 
     server -> zygote   {"id", "source", "arguments", "environment", "folder", "path", "mount"}, and
                        the log's file descriptor: start a component
+                       {"id", "words", "environment", "folder"}, and the log: start a command
                        {"id", "signal"}: send it to the component's process group
     zygote -> server   {"ready": true}: all is loaded
                        {"id", "pid"}: started, or {"id", "refused": why}
@@ -157,7 +159,7 @@ class Zygote:
             if number in self._children:
                 _signal_group(self._children[number][0], request["signal"])
             return True
-        hidden = self._hidden(request["path"])
+        hidden = self._hidden(request.get("path", []))
         if hidden:
             self._tell({"id": number, "refused": f"{hidden} would be hidden"})
         else:
@@ -200,8 +202,7 @@ class Zygote:
                 continue
             _signal_group(pid, signal.SIGKILL)  # its zombie still holds the group's number
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            # A shell stands between the launcher and Python in the plain way, and says it so.
-            self._end(number, code if code >= 0 else 128 - code)
+            self._end(number, code)
 
     def _end(self, number: int, code: int) -> None:
         pid, channel = self._children.pop(number)
@@ -252,6 +253,8 @@ def _become(zygote: Channel) -> NoReturn:
     for target in (1, 2):
         os.dup2(log, target)
     os.close(log)
+    if "words" in request:
+        _execute(request)
     os.environ.clear()
     os.environ.update(request["environment"])
     os.chdir(request["folder"])
@@ -280,6 +283,18 @@ def _become(zygote: Channel) -> NoReturn:
             if os.path.samestat(own, os.fstat(zygote.fileno())):
                 zygote.send({"code": code})
         os._exit(code)
+
+
+def _execute(request: dict[str, Any]) -> NoReturn:
+    """Become the command, with nothing of Python's left."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.chdir(request["folder"])
+        os.execvpe(request["words"][0], request["words"], request["environment"])  # noqa: S606
+    except (OSError, ValueError) as error:
+        os.write(2, f"{request['words'][0]}: {error}\n".encode())
+        os._exit(127)
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -172,7 +172,7 @@ def test_fail_fast_starts_nothing_after_a_failure_and_fail_slow_does(cloud: Clou
     @dsl.pipeline(name="policy")
     def policy() -> None:
         c.fail(message="x")
-        first = c.sleep(seconds=1.5)
+        first = c.sleep(seconds=0.8)
         c.echo(text="later").after(first)
 
     fast, slow = cloud.job(policy), cloud.job(policy)

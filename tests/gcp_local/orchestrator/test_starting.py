@@ -6,8 +6,11 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -223,11 +226,81 @@ def test_a_fork_server_that_dies_fails_its_tasks_and_is_replaced(tmp_path: Path)
     while not zygote._processes or next(iter(zygote._processes.values())).pid is None:
         time.sleep(0.02)
     child = next(iter(zygote._processes.values())).pid
-    os.kill(zygote._popen.pid, signal.SIGKILL)
+    os.kill(zygote.pid, signal.SIGKILL)
     assert cloud.wait(name).state is JobState.FAILED
     cloud.succeed(dies, {"seconds": 0.0})
     cloud.orchestrator.close()
     assert not _alive(child)
+
+
+SERVER = """
+import sys, time
+from pathlib import Path
+from kfp import dsl
+from gcp_local.orchestrator.warm import WarmLauncher
+from tests.gcp_local.orchestrator import components as c
+from tests.gcp_local.orchestrator.harness import Cloud
+
+@dsl.container_component
+def plain(marker: str):
+    return dsl.ContainerSpec(image="python:3.11", command=["sleep"], args=[marker])
+
+@dsl.pipeline(name="killed")
+def killed(marker: str):
+    c.sleep_with_child(seconds=600, marker=marker)
+    plain(marker=f"700.{marker}")
+
+Cloud(Path(sys.argv[1]), WarmLauncher(())).submit(killed, {"marker": sys.argv[2]})
+time.sleep(600)
+"""
+
+
+def test_a_server_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    marker = f"{os.getpid()}{time.monotonic_ns()}"
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", SERVER, str(tmp_path), marker]
+    server = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
+
+    def sleepers() -> int:
+        found = subprocess.run(
+            ["pgrep", "-fc", f"^sleep [67]00.{marker}"], capture_output=True, text=True, check=False
+        )
+        return int(found.stdout)
+
+    _wait_for(lambda: sleepers() == 2)
+    server.kill()
+    server.wait()
+    _wait_for(lambda: sleepers() == 0)
+
+
+def _wait_for(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_many_runs_leave_no_open_files_and_no_processes(tmp_path: Path) -> None:
+    @dsl.pipeline(name="many")
+    def many() -> None:
+        c.echo(text="a")
+        c.fail(message="b")
+
+    launcher = WarmLauncher(())
+    cloud = Cloud(tmp_path, launcher)
+    spec = compiled(many, tmp_path)
+    counts = []
+    for _ in range(3):
+        names = [cloud.submit(spec) for _ in range(10)]
+        assert all(cloud.wait(name).state is JobState.FAILED for name in names)
+        time.sleep(0.2)
+        (zygote,) = launcher._quick.values()
+        own, its = (len(list(Path(f"/proc/{p}/fd").iterdir())) for p in ("self", zygote.pid))
+        children = Path(f"/proc/{zygote.pid}/task/{zygote.pid}/children").read_text().split()
+        counts.append((own, its, len(children), list(cloud.work.iterdir())))
+    cloud.orchestrator.close()
+    assert counts[0] == counts[1] == counts[2]
+    assert counts[0][2:] == (2, [])  # two forks that wait for their task
 
 
 def _running(job: Any, task: str) -> bool:
