@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcp_local.database import Database
-    from gcp_local.storage.objects import Preconditions
+    from gcp_local.storage.values import Preconditions
 
 
 @dataclass(frozen=True, kw_only=True)

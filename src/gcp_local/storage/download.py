@@ -13,7 +13,8 @@ from gcp_local.http import Answer, FileSlice, Request
 from gcp_local.storage import wire
 
 if TYPE_CHECKING:
-    from gcp_local.storage.objects import Object, ObjectStore
+    from gcp_local.storage.objects import ObjectStore
+    from gcp_local.storage.values import Object
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 

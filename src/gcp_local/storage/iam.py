@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local.errors import ConditionNotMet, InvalidArgument, NotFound
 from gcp_local.http import Answer, Request
 from gcp_local.rpc import parse_json
-from gcp_local.storage.objects import ANY
+from gcp_local.storage.values import ANY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gcp_local.storage.objects import Object
+    from gcp_local.storage.values import Object
 
 
 @dataclass(frozen=True, kw_only=True)

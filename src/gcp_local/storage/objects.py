@@ -14,14 +14,15 @@ import hashlib
 import json
 import shutil
 import uuid
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 
 from gcp_local import clock
-from gcp_local.errors import ConditionNotMet, InvalidArgument, NotFound, NotModified
+from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.storage.names import check_object_name
+from gcp_local.storage.values import ANY, Description, Object, Preconditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,91 +31,6 @@ if TYPE_CHECKING:
     from gcp_local.database import Database
 
 _CHUNK = 1 << 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class Object:
-    """One generation of an object, as Cloud Storage describes it.
-
-    `md5` and `crc32c` are base64, as in the API; a composed object has no MD5.
-    """
-
-    bucket: str
-    name: str
-    generation: int
-    metageneration: int
-    size: int
-    crc32c: str
-    md5: str | None
-    blob: str
-    created: int
-    updated: int
-    content_type: str | None = None
-    content_encoding: str | None = None
-    content_disposition: str | None = None
-    content_language: str | None = None
-    cache_control: str | None = None
-    storage_class: str = "STANDARD"
-    custom_time: str | None = None
-    component_count: int | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def etag(self) -> str:
-        """Changes with the bytes and with the metadata."""
-        pair = f"{self.generation}/{self.metageneration}".encode()
-        return base64.b64encode(pair).decode()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Description:
-    """What a writer may say of an object beside its bytes; None leaves it to the service."""
-
-    content_type: str | None = None
-    content_encoding: str | None = None
-    content_disposition: str | None = None
-    content_language: str | None = None
-    cache_control: str | None = None
-    storage_class: str | None = None
-    custom_time: str | None = None
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    md5: str | None = None
-    crc32c: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preconditions:
-    """The four conditions of https://cloud.google.com/storage/docs/request-preconditions.
-
-    Generation 0 stands for "there is no live object".
-    """
-
-    if_generation_match: int | None = None
-    if_generation_not_match: int | None = None
-    if_metageneration_match: int | None = None
-    if_metageneration_not_match: int | None = None
-
-    def check(self, live: Object | None, *, reading: bool = False) -> None:
-        """Hold the conditions against what is live.
-
-        Raises:
-            ConditionNotMet: one does not hold.
-            NotModified: a "not match" does not hold, and this is a read.
-
-        """
-        generation = live.generation if live else 0
-        metageneration = live.metageneration if live else 0
-        if self.if_generation_match not in (None, generation):
-            raise ConditionNotMet
-        if self.if_metageneration_match not in (None, metageneration):
-            raise ConditionNotMet
-        same = self.if_generation_not_match == generation
-        same = same or (live is not None and self.if_metageneration_not_match == metageneration)
-        if same:
-            raise NotModified("The object has not changed.") if reading else ConditionNotMet()
-
-
-ANY = Preconditions()
 
 
 @dataclass(frozen=True)
@@ -238,13 +154,7 @@ class ObjectStore:
         said = description or Description(content_type=content_type, metadata=metadata or {})
         self._require_bucket(bucket)
         preconditions.check(self.find(bucket, name))  # early: spare the copying
-        blob = self._lay_down(source, move=move)
-        try:
-            _check_sums(said, blob)
-            return self._enter(bucket, name, blob, said, preconditions)
-        except BaseException:
-            blob.path.unlink(missing_ok=True)
-            raise
+        return self._commit(bucket, name, self._lay_down(source, move=move), said, preconditions)
 
     def compose(
         self,
@@ -266,13 +176,9 @@ class ObjectStore:
             check_object_name(name)
             self._require_bucket(bucket)
             blob = self._lay_down(joined, move=True)
-            try:
-                return self._enter(
-                    bucket, name, blob, description, preconditions, component_count=count
-                )
-            except BaseException:
-                blob.path.unlink(missing_ok=True)
-                raise
+            return self._commit(
+                bucket, name, blob, description, preconditions, component_count=count
+            )
         finally:
             joined.unlink(missing_ok=True)
 
@@ -329,7 +235,7 @@ class ObjectStore:
 
     # Inside
 
-    def _enter(
+    def _commit(
         self,
         bucket: str,
         name: str,
@@ -338,6 +244,22 @@ class ObjectStore:
         preconditions: Preconditions,
         *,
         component_count: int | None = None,
+    ) -> Object:
+        try:
+            _check_sums(said, blob)
+            return self._enter(bucket, name, blob, said, preconditions, component_count)
+        except BaseException:
+            blob.path.unlink(missing_ok=True)
+            raise
+
+    def _enter(
+        self,
+        bucket: str,
+        name: str,
+        blob: _Blob,
+        said: Description,
+        preconditions: Preconditions,
+        component_count: int | None,
     ) -> Object:
         with self._database.transaction():
             self._require_bucket(bucket)

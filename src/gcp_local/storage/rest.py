@@ -15,16 +15,17 @@ from gcp_local.rpc import parse_json
 from gcp_local.storage import download, iam, wire
 from gcp_local.storage.buckets import check_metageneration
 from gcp_local.storage.listing import Question, page_of
-from gcp_local.storage.objects import Description
 from gcp_local.storage.upload_rest import UploadEndpoint
+from gcp_local.storage.values import Description
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcp_local.projects import Projects
     from gcp_local.storage.buckets import Bucket, BucketStore
-    from gcp_local.storage.objects import Object, ObjectStore
+    from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.uploads import Uploads
+    from gcp_local.storage.values import Object
 
 _MAX_RESULTS = 1000
 _MAX_COMPOSED = 32

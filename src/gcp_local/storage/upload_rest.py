@@ -13,12 +13,13 @@ from gcp_local.http import Answer, Request
 from gcp_local.multipart import split
 from gcp_local.rpc import parse_json
 from gcp_local.storage import wire
-from gcp_local.storage.objects import Description
 from gcp_local.storage.uploads import ContentRange
+from gcp_local.storage.values import Description
 
 if TYPE_CHECKING:
-    from gcp_local.storage.objects import Object, ObjectStore
+    from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.uploads import Uploads
+    from gcp_local.storage.values import Object
 
 _RESUME_INCOMPLETE = 308
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.storage.names import check_object_name
-from gcp_local.storage.objects import Description, Object, Preconditions
+from gcp_local.storage.values import Description, Object, Preconditions
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument, Unimplemented
 from gcp_local.labels import check_labels
-from gcp_local.storage.objects import Description, Object, Preconditions
+from gcp_local.storage.values import Description, Object, Preconditions
 
 if TYPE_CHECKING:
     from gcp_local.storage.buckets import Bucket

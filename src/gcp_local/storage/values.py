@@ -1,0 +1,94 @@
+"""What is said of objects and asked of them: values without behaviour of their own."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gcp_local.errors import ConditionNotMet, NotModified
+
+
+@dataclass(frozen=True, kw_only=True)
+class Object:
+    """One generation of an object, as Cloud Storage describes it.
+
+    `md5` and `crc32c` are base64, as in the API; a composed object has no MD5.
+    """
+
+    bucket: str
+    name: str
+    generation: int
+    metageneration: int
+    size: int
+    crc32c: str
+    md5: str | None
+    blob: str
+    created: int
+    updated: int
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+    storage_class: str = "STANDARD"
+    custom_time: str | None = None
+    component_count: int | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        """Changes with the bytes and with the metadata."""
+        pair = f"{self.generation}/{self.metageneration}".encode()
+        return base64.b64encode(pair).decode()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a writer may say of an object beside its bytes; None leaves it to the service."""
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    cache_control: str | None = None
+    storage_class: str | None = None
+    custom_time: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    md5: str | None = None
+    crc32c: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preconditions:
+    """The four conditions of https://cloud.google.com/storage/docs/request-preconditions.
+
+    Generation 0 stands for "there is no live object".
+    """
+
+    if_generation_match: int | None = None
+    if_generation_not_match: int | None = None
+    if_metageneration_match: int | None = None
+    if_metageneration_not_match: int | None = None
+
+    def check(self, live: Object | None, *, reading: bool = False) -> None:
+        """Hold the conditions against what is live.
+
+        Raises:
+            ConditionNotMet: one does not hold.
+            NotModified: a "not match" does not hold, and this is a read.
+
+        """
+        generation = live.generation if live else 0
+        metageneration = live.metageneration if live else 0
+        if self.if_generation_match not in (None, generation):
+            raise ConditionNotMet
+        if self.if_metageneration_match not in (None, metageneration):
+            raise ConditionNotMet
+        same = self.if_generation_not_match == generation
+        same = same or (live is not None and self.if_metageneration_not_match == metageneration)
+        if same:
+            raise NotModified("The object has not changed.") if reading else ConditionNotMet()
+
+
+ANY = Preconditions()
