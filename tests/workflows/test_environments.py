@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.settings import Environment, read_environment
+from ecluse.catalog import Catalog
+from ecluse.settings import Environment
 
 ENVIRONMENTS = Path(__file__).parents[2] / "environments"
 NAMES = ("dev", "nonprod", "prod")
@@ -13,7 +14,7 @@ every_environment = pytest.mark.parametrize("name", NAMES)
 
 
 def environment(name: str) -> Environment:
-    return read_environment(ENVIRONMENTS / f"{name}.yaml", f"environments/{name}.yaml")
+    return Catalog.find(ENVIRONMENTS).environment(name)
 
 
 @every_environment

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.settings import read_environment
+from ecluse.catalog import Catalog
 from tests.workflows import strict_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def test_every_build_is_registered_with_its_own_account(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["nonprod", "prod"])
 def test_what_the_environment_names_is_made(name: str) -> None:
-    settings = read_environment(ROOT / f"environments/{name}.yaml", name)
+    settings = Catalog.find(ROOT).environment(name)
     for address in (settings.bucket, settings.ledger, settings.evidence):
         kind = address.removeprefix(f"gs://{settings.project}-")
         assert kind in {"pipelines", "ledger", "evidence"}
