@@ -10,7 +10,7 @@ from pipelines.components.split_data import split_data
 from pipelines.components.validate_data import validate_data
 
 
-@dsl.pipeline(  # type: ignore[untyped-decorator]
+@dsl.pipeline(
     name="churn-xgboost",
     description="Who of a bank's credit-card customers is about to leave: gradient-boosted trees.",
 )

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import Dataset, Input, Metrics, Model, Output
 
 
-@dsl.component(base_image="runtime", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="runtime", install_kfp_package=False)
 def train_model(
     train: Input[Dataset],
     validation: Input[Dataset],

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
 
-@dsl.component(base_image="runtime", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="runtime", install_kfp_package=False)
 def prepare_features(data: Input[Dataset], run_key: str, features: Output[Dataset]) -> None:
     """Clean the rows and compute the features.
 

@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import Artifact, Input, Model, Output
 
 
-@dsl.component(base_image="runtime", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="runtime", install_kfp_package=False)
 def register_model(
     model: Input[Model],
     project: str,

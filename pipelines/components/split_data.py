@@ -4,7 +4,7 @@ from kfp import dsl
 from kfp.dsl import Dataset, Input, Output
 
 
-@dsl.component(base_image="runtime", install_kfp_package=False)  # type: ignore[untyped-decorator]
+@dsl.component(base_image="runtime", install_kfp_package=False)
 def split_data(
     features: Input[Dataset],
     validation_share: float,

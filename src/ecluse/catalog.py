@@ -7,14 +7,8 @@ from functools import cached_property
 from pathlib import Path
 
 from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
-from ecluse.settings import (
-    Environment,
-    PipelineSettings,
-    ProjectSettings,
-    read_environment,
-    read_pipeline,
-    read_project,
-)
+from ecluse.settings import Environment, PipelineSettings, ProjectSettings
+from ecluse.settings_files import read_environment, read_pipeline, read_project
 from ecluse.yaml_source import read_yaml
 
 _NOT_SOURCES = ("__pycache__", ".DS_Store")

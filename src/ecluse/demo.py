@@ -19,9 +19,10 @@ from ecluse.canonical import digest_of, short
 from ecluse.catalog import Catalog, PipelineFolder
 from ecluse.delivery import build_release
 from ecluse.errors import InvalidInput, Refused
+from ecluse.lift import Order
 from ecluse.local import stop_embedded_cloud
+from ecluse.outcome import Outcome
 from ecluse.plan import Plan
-from ecluse.promotion import Outcome
 from ecluse.release import Release
 from ecluse.release_store import fetch_release
 from ecluse.report.html import Chapter, render
@@ -120,9 +121,8 @@ def _tag(story: _Story, merged: Release) -> None:
             f"  [green]✓[/] the release of {merged.commit[:9]}, from {_NONPROD}'s evidence: "
             "every byte verified"
         )
-        prepared, plan = promotion.prepare(
-            release, files, cloud=cloud, below=below, by=workplace.actor, version=_VERSION
-        )
+        order = Order(release, files, cloud, by=workplace.actor, version=_VERSION)
+        prepared, plan = promotion.prepare(order, below=below)
         prepared.verify(plan)
         console.print(f"  [green]✓[/] qualified in {_NONPROD}: the signature is valid")
         console.print(plan_table(plan))
@@ -179,9 +179,8 @@ def _build_and_promote(story: _Story) -> tuple[Release, tuple[Outcome, ...], Pla
         if pipeline.runtime_image is not None:
             image = short(pipeline.runtime_image.rsplit("@", 1)[1])
             console.print(f"  [green]✓[/] runtime image {image}")
-    prepared, plan = promotion.prepare(
-        release, files, cloud=workplace.cloud(_NONPROD), below=None, by=workplace.actor
-    )
+    order = Order(release, files, workplace.cloud(_NONPROD), by=workplace.actor)
+    prepared, plan = promotion.prepare(order, below=None)
     console.print(plan_table(plan))
     outcomes = prepared.execute(plan, Board(console))
     for line in outcome_lines(outcomes, _NONPROD):

@@ -16,7 +16,8 @@ from ecluse.commit import head_commit
 from ecluse.compiler import CompiledPipeline, compile_pipelines
 from ecluse.errors import EcluseError, GateRefused, InvalidInput, RunFailed
 from ecluse.gates import TaskOutcome, Verdict
-from ecluse.promotion import Watcher, refusal
+from ecluse.lift import refusal
+from ecluse.outcome import Watcher
 from ecluse.run import Run, RunRequest
 from ecluse.runtime_image import resolve_image
 from ecluse.sample_data import lay_sample, sample_file

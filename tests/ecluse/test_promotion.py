@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from google.auth.credentials import AnonymousCredentials
-from google.cloud import aiplatform_v1, storage  # type: ignore[attr-defined]
+from google.cloud import aiplatform_v1
+from google.cloud.storage import Client
 from kfp.registry import ApiAuth, RegistryClient
 
 from ecluse.canonical import canonical_json, digest_of, digest_of_value, readable_json
@@ -459,7 +460,7 @@ def test_a_stale_ledger_entry_is_refused_by_compare_and_swap(
 def test_the_ledger_is_an_object_that_any_client_can_read(ecluse: Commands, address: str) -> None:
     assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
     environment = Catalog(ecluse.repository.root).environment("nonprod")
-    client = storage.Client(
+    client = Client(
         project=environment.project,
         credentials=AnonymousCredentials(),
         client_options={"api_endpoint": address},

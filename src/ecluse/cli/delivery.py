@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from ecluse.promotion import Outcome
+    from ecluse.outcome import Outcome
     from ecluse.release import Release
     from ecluse.workplace import Workplace
 
@@ -103,6 +103,7 @@ def plan(
     """Show what a promotion would do, pipeline by pipeline and why, and do nothing."""
     from ecluse import promotion
     from ecluse.cli import output
+    from ecluse.lift import Order
     from ecluse.report.markdown import plan_report
     from ecluse.report.terminal import plan_table
 
@@ -110,11 +111,8 @@ def plan(
     cloud = workplace.cloud(environment)
     released, files = _release(workplace, environment, release, commit)
     _, made = promotion.prepare(
-        released,
-        files,
-        cloud=cloud,
+        Order(released, files, cloud, by=workplace.actor),
         below=workplace.below(cloud),
-        by=workplace.actor,
         only=_known(released, pipeline or []),
     )
     options.append_markdown(markdown, plan_report(made))
@@ -152,6 +150,7 @@ def promote(
     """
     from ecluse import promotion
     from ecluse.cli import output
+    from ecluse.lift import Order
     from ecluse.report.terminal import Board, plan_table
 
     workplace = output.workplace(repository, local=local)
@@ -159,13 +158,8 @@ def promote(
     cloud = workplace.cloud(environment)
     released, files = _release(workplace, environment, release, commit)
     prepared, made = promotion.prepare(
-        released,
-        files,
-        cloud=cloud,
+        Order(released, files, cloud, by=workplace.actor, version=version, rerun=rerun),
         below=workplace.below(cloud),
-        by=workplace.actor,
-        version=version,
-        rerun=rerun,
         parallel=parallel,
         only=_known(released, pipeline or []),
     )

@@ -147,11 +147,19 @@ def _run(job: Any) -> Run:
         ),
     )
     parents = {detail.parent_task_id for detail in details}
+    keys = _keys_by_display_name(_plain(job).get("pipelineSpec", {}))
     version = job.template_metadata.version
     return Run(
         name=job.name,
         state=_JOB_STATES.get(job.state.name, "pending"),
-        tasks=tuple(_task(detail, group=detail.task_id in parents) for detail in details),
+        tasks=tuple(
+            _task(
+                detail,
+                name=keys.get(detail.task_name, detail.task_name),
+                group=detail.task_id in parents,
+            )
+            for detail in details
+        ),
         error=job.error.message,
         created=job.create_time,
         started=job.start_time,
@@ -161,9 +169,28 @@ def _run(job: Any) -> Run:
     )
 
 
-def _task(detail: Any, *, group: bool) -> Task:
+def _keys_by_display_name(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return the key of each task in the spec by its display name, where that names one task.
+
+    The service's documentation leaves open which of the two a task's detail is called by.
+    """
+    dags = [spec.get("root", {}).get("dag", {})]
+    dags += [component.get("dag", {}) for component in spec.get("components", {}).values()]
+    tasks = [(key, task) for dag in dags for key, task in dag.get("tasks", {}).items()]
+    keys = {key for key, _ in tasks}
+    found: dict[str, list[str]] = {}
+    for key, task in tasks:
+        found.setdefault(task.get("taskInfo", {}).get("name", key), []).append(key)
+    return {
+        name: matches[0]
+        for name, matches in found.items()
+        if len(matches) == 1 and name not in keys
+    }
+
+
+def _task(detail: Any, *, name: str, group: bool) -> Task:
     return Task(
-        name=detail.task_name,
+        name=name,
         state=_TASK_STATES.get(detail.state.name, "pending"),
         started=detail.start_time,
         ended=detail.end_time,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from google.api_core import exceptions
-from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud.storage import Client
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ecluse.cloud import Addresses
@@ -40,7 +40,7 @@ class Storage:
         """Connect to the environment's Cloud Storage."""
         with translated("Cloud Storage"):
             return cls(
-                storage.Client(
+                Client(
                     project=addresses.environment.project,
                     credentials=addresses.credentials,
                     client_options=addresses.client_options("storage")

@@ -9,7 +9,7 @@ import jinja2
 
 from ecluse import clock
 from ecluse.canonical import short
-from ecluse.promotion import Outcome
+from ecluse.outcome import Outcome
 from ecluse.report.terminal import number
 from ecluse.run import Run
 from ecluse.status import StatusRow

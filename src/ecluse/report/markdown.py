@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from ecluse import clock
 from ecluse.canonical import short
 from ecluse.gates import Verdict
+from ecluse.outcome import Outcome
 from ecluse.plan import Plan
-from ecluse.promotion import Outcome
 from ecluse.report.terminal import number
 from ecluse.run import Run
 from ecluse.status import StatusRow

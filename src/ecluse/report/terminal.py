@@ -15,8 +15,8 @@ from rich.table import Table
 from ecluse import clock
 from ecluse.canonical import short
 from ecluse.gates import Verdict
+from ecluse.outcome import Outcome
 from ecluse.plan import Plan
-from ecluse.promotion import Outcome
 from ecluse.run import FINISHED, Run, State, Task
 from ecluse.status import StatusRow
 

@@ -1,0 +1,237 @@
+"""The lift of one pipeline into an environment: upload, run, gate, qualify, activate."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecluse import clock, gates, naming
+from ecluse.attempts import Attempts
+from ecluse.canonical import short
+from ecluse.cloud import Cloud
+from ecluse.errors import EcluseError, GateRefused, ReleaseAltered, RunFailed
+from ecluse.gates import TaskOutcome, Verdict
+from ecluse.ledger import Entry, Record
+from ecluse.outcome import Ending, Outcome, Watcher
+from ecluse.plan import Action
+from ecluse.qualification import Evidence, Qualifications
+from ecluse.release import Release, ReleasedPipeline
+from ecluse.run import Run, RunRequest
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is promoted, and where.
+
+    Attributes:
+        release, files: the release and its compiled pipelines' bytes by file name.
+        cloud: the environment.
+        by: who promotes.
+        version: the tag it is promoted as, if any.
+        rerun: start a new attempt even where a finished run exists.
+
+    """
+
+    release: Release
+    files: Mapping[str, bytes]
+    cloud: Cloud
+    by: str
+    version: str | None = None
+    rerun: bool = False
+
+
+class Lift:
+    """One pipeline's way through a promotion; remembers how far it came, for its outcome."""
+
+    def __init__(self, order: Order, action: Action, record: Record, watcher: Watcher) -> None:
+        self._order = order
+        self._cloud = order.cloud
+        self._action = action
+        # As it was when the plan was made: the swap fails if it changed since.
+        self._record = record
+        self._watcher = watcher
+        self._name = action.pipeline
+        self._run: Run | None = None
+        self._verdicts: tuple[Verdict, ...] = ()
+
+    def ended(self, ending: Ending, error: EcluseError) -> Outcome:
+        """Return the outcome of a way that was not gone to its end: what was live stays live."""
+        action = self._action
+        return Outcome(
+            self._name, ending, action.live, action.target, self._run, self._verdicts, error
+        )
+
+    def retire(self) -> Outcome:
+        """Take a pipeline that left the repository out of service, keeping its history."""
+        live = self._record.live
+        assert live is not None, "only what is live is retired"
+        entry = live.model_copy(
+            update={
+                "sequence": self._record.next_sequence,
+                "action": "retire",
+                "commit": self._order.release.commit,
+                "version": self._order.version,
+                "at": clock.now(),
+                "by": self._order.by,
+            }
+        )
+        self._cloud.ledger.append(self._record, entry)
+        self._cloud.registry.untag_live(live.package)
+        self._watcher.step(self._name, "retired")
+        return Outcome(self._name, "retired", None, None)
+
+    def promote(self) -> Outcome:
+        """Upload, run, gate, activate."""
+        pipeline = self._order.release.pipelines[self._name]
+        self._upload(pipeline)
+        run = self._run = self._qualifying_run(pipeline)
+        self._judge(pipeline, run)
+        qualification = self._qualify(pipeline, run)
+        self._activate(pipeline, run, qualification)
+        return Outcome(
+            self._name, "activated", pipeline.digest, pipeline.digest, run, self._verdicts
+        )
+
+    def _upload(self, pipeline: ReleasedPipeline) -> None:
+        registry = self._cloud.registry
+        if registry.has(pipeline.package, pipeline.digest):
+            registry.verify(pipeline.package, pipeline.digest)
+            self._watcher.step(self._name, f"{short(pipeline.digest)} is in the registry")
+        else:
+            registry.upload(pipeline.package, self._order.files[pipeline.file])
+            self._watcher.step(
+                self._name, f"uploaded {short(pipeline.digest)}, downloaded it, same digest"
+            )
+
+    def _qualifying_run(self, pipeline: ReleasedPipeline) -> Run:
+        environment = self._cloud.environment
+        parameters = run_parameters(pipeline, self._cloud, self._order.release.commit)
+        attempts = Attempts(self._cloud, pipeline, parameters)
+        number = attempts.last()
+        run = self._cloud.pipelines.get(attempts.run_id(number)) if number else None
+        tried_in_vain = run is not None and run.finished and run.state != "succeeded"
+        if number == 0 or tried_in_vain or self._order.rerun:
+            number += 1
+            attempts.begin(number)
+        run_id = attempts.run_id(number)
+        request = RunRequest(
+            run_id=run_id,
+            display_name=f"{self._name} {environment.name} {short(pipeline.digest)}",
+            template=environment.template_uri(pipeline.package, pipeline.digest),
+            parameters={**parameters, "run_key": run_id},
+            labels=run_labels(pipeline, self._cloud, self._order.release.commit),
+        )
+        run = self._cloud.pipelines.create(request)
+        self._watcher.step(self._name, f"run {run.id}")
+        run = self._cloud.pipelines.wait(run, lambda seen: self._watcher.running(self._name, seen))
+        self._run = run
+        if run.state != "succeeded":
+            raise RunFailed(
+                run.failure, where=run.name, fix="mend it; the next attempt is a new run"
+            )
+        if run.template != pipeline.digest:
+            raise ReleaseAltered(
+                f"the run took {run.template or 'an unknown template'}, not {pipeline.digest}",
+                where=run.name,
+            )
+        return run
+
+    def _judge(self, pipeline: ReleasedPipeline, run: Run) -> None:
+        live = self._record.live
+        champion = live.metrics if live is not None else None
+        self._verdicts = gates.judge(
+            pipeline.parsed_settings().gates,
+            run.metrics,
+            [TaskOutcome(task.name, task.state) for task in run.tasks],
+            champion,
+            where=f"pipelines/{self._name}/pipeline.yaml",
+        )
+        self._watcher.judged(self._name, self._verdicts)
+        refused = [verdict for verdict in self._verdicts if not verdict.passed]
+        if refused:
+            raise GateRefused(
+                refusal(refused), where=run.name, fix="what was live stays live; mend the pipeline"
+            )
+
+    def _qualify(self, pipeline: ReleasedPipeline, run: Run) -> str:
+        evidence = Evidence(
+            environment=self._cloud.environment.name,
+            subject=pipeline.subject,
+            pipeline=self._name,
+            digest=pipeline.digest,
+            settings_digest=pipeline.settings_digest,
+            runtime_image=pipeline.runtime_image,
+            release=self._order.release.digest,
+            commit=self._order.release.commit,
+            run=run.name,
+            metrics=run.metrics,
+            verdicts=tuple(verdict.as_json() for verdict in self._verdicts),
+            at=clock.now(),
+            by=self._order.by,
+        )
+        address = Qualifications(self._cloud).record(pipeline, evidence)
+        self._watcher.step(self._name, "qualified: the evidence is signed and kept")
+        return address
+
+    def _activate(self, pipeline: ReleasedPipeline, run: Run, qualification: str) -> None:
+        entry = Entry(
+            sequence=self._record.next_sequence,
+            action="activate",
+            package=pipeline.package,
+            digest=pipeline.digest,
+            code_digest=pipeline.code_digest,
+            runtime_image=pipeline.runtime_image,
+            compiler=self._order.release.compiler,
+            settings=pipeline.settings,
+            settings_digest=pipeline.settings_digest,
+            commit=self._order.release.commit,
+            version=self._order.version,
+            run=run.name,
+            metrics=run.metrics,
+            qualification=qualification,
+            at=clock.now(),
+            by=self._order.by,
+        )
+        self._cloud.ledger.append(self._record, entry)
+        self._cloud.registry.tag_live(pipeline.package, pipeline.digest)
+        self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
+        schedule = pipeline.parsed_settings().schedule_in(self._cloud.environment.name)
+        if schedule is not None:
+            self._watcher.step(
+                self._name,
+                f"its schedule ({schedule.cron}, {schedule.time_zone}) stands in the ledger; "
+                "this version of écluse does not create it yet",
+            )
+
+
+def run_parameters(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[str, Any]:
+    """Return the parameters of a pipeline's run in an environment, but for its run key."""
+    return pipeline.parsed_settings().parameters_in(
+        cloud.environment,
+        pipeline.parameters,
+        runtime_image=pipeline.runtime_image or "",
+        commit=commit,
+    )
+
+
+def run_labels(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[str, str]:
+    """Return the labels of a pipeline's run in an environment."""
+    settings = pipeline.parsed_settings()
+    ours = {
+        "ecluse-environment": cloud.environment.name,
+        "ecluse-pipeline": pipeline.name,
+        "ecluse-digest": pipeline.digest,
+        "ecluse-commit": commit,
+        "ecluse-owner": settings.owner,
+    }
+    theirs = {**cloud.environment.labels, **settings.labels}
+    return {key: naming.label(value) for key, value in {**theirs, **ours}.items()}
+
+
+def refusal(refused: list[Verdict]) -> str:
+    """Say which gates refused, and by what."""
+    said = []
+    for verdict in refused:
+        measured = f"{verdict.value:.4g}" if verdict.value is not None else "no value"
+        note = f" ({verdict.note})" if verdict.note else ""
+        said.append(f"{verdict.metric} is {measured}, {verdict.rule} was asked{note}")
+    return "; ".join(said)
