@@ -4,10 +4,11 @@ Works on a copy of the repository, so that its commits and its bad change touch 
 Knows no pipeline: what data to use and which mistake to make is said by each pipeline.yaml.
 """
 
+import fcntl
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,6 @@ def tell(catalog: Catalog, *, data: Path | None, console: Console) -> None:
         Refused: a step that has to succeed did not, or the bad change was not stopped.
 
     """
-    began = time.monotonic()
     folders = [folder for folder in catalog.pipelines() if folder.settings.sample_data is not None]
     if not folders:
         raise InvalidInput(
@@ -66,6 +66,21 @@ def tell(catalog: Catalog, *, data: Path | None, console: Console) -> None:
         )
     files = {folder.name: sample_file(catalog, folder, given=data) for folder in folders}
     root = catalog.root / ".ecluse" / "demo"
+    root.parent.mkdir(exist_ok=True)
+    with _alone(root.with_suffix(".lock")):
+        _tell(catalog, folders, files, root, data=data, console=console)
+
+
+def _tell(
+    catalog: Catalog,
+    folders: Sequence[PipelineFolder],
+    files: Mapping[str, Path],
+    root: Path,
+    *,
+    data: Path | None,
+    console: Console,
+) -> None:
+    began = time.monotonic()
     copy = _fresh_copy(catalog.root, root)
     workplace = Workplace(Catalog(copy), local=True)
     try:
@@ -86,7 +101,7 @@ def tell(catalog: Catalog, *, data: Path | None, console: Console) -> None:
     _say_what_next(console, catalog.root, copy, report, folders[0].name, time.monotonic() - began)
 
 
-def _start(story: _Story, files: dict[str, Path]) -> None:
+def _start(story: _Story, files: Mapping[str, Path]) -> None:
     console = story.console
     with _chapter(console, "1 · An empty Google Cloud on this machine"):
         environments = {cloud.environment.name: cloud for cloud in story.workplace.clouds()}
@@ -221,6 +236,21 @@ def _require(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
             raise Refused("the demo cannot go on: see above", where=outcome.pipeline)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the demo's folder: a second demo would tear the first one's from under it."""
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InvalidInput(
+                "another demo of this repository is running",
+                where=str(lock),
+                fix="wait for its end",
+            ) from None
+        yield
 
 
 @contextmanager

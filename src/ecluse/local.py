@@ -21,6 +21,7 @@ from ecluse.settings import Environment
 
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 1800
+_STATE_IN_USE = 2  # the exit code of a server whose folder another one holds
 
 
 def wanted_locally(flag: bool) -> bool:
@@ -134,11 +135,8 @@ def _start(state: Path) -> str:
         running = _running(state)
         if running is not None:
             return running
-        if process.poll() is not None:
-            # Another command may have been quicker: then its server is the one.
-            running = _running(state)
-            if running is not None:
-                return running
+        # Another command may have been quicker: then its server, once it is ready, is the one.
+        if process.poll() not in (None, _STATE_IN_USE):
             raise CloudError(
                 f"the embedded cloud did not start: {_last_line(log)}",
                 where=str(log),

@@ -29,8 +29,9 @@ def sample_file(catalog: Catalog, folder: PipelineFolder, *, given: Path | None)
         return given
     path = catalog.root / ".ecluse" / "samples" / f"{folder.name}.data"
     path.parent.mkdir(parents=True, exist_ok=True)
-    _run(catalog, folder, sample.generate, path, where=folder.where("sample_data", "generate"))
-    return path
+    partial = path.with_suffix(f".{os.getpid()}")
+    _run(catalog, folder, sample.generate, partial, where=folder.where("sample_data", "generate"))
+    return partial.replace(path)
 
 
 def lay_sample(folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
