@@ -125,7 +125,8 @@ def _executor_input(
     outputs: dict[str, Any] = {"outputFile": str(folder / "executor_output.json")}
     if component.parameter_outputs:
         outputs["parameters"] = {
-            name: {"outputFile": str(folder / name)} for name in component.parameter_outputs
+            name: {"outputFile": str(mount.path_of(f"{place.root}/{name}"))}
+            for name in component.parameter_outputs
         }
     if component.artifact_outputs:
         outputs["artifacts"] = {

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+
+from gcp_local.orchestrator.states import TaskCancelledError
 
 GRACE_SECONDS = 5.0
 """How long a process may take to end after SIGTERM before SIGKILL."""
@@ -108,3 +110,56 @@ class PlainProcess:
     def _signal(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._popen.pid, number)
+
+
+class ProcessGroup:
+    """The processes of one run. After `stop` no more are started."""
+
+    def __init__(self, launcher: Launcher) -> None:
+        self._launcher = launcher
+        self._running: set[Process] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def start(self, command: Command) -> Process:
+        """Start a process.
+
+        Raises:
+            TaskCancelledError: the run was stopped.
+            OSError: it cannot be started.
+
+        """
+        with self._lock:
+            if self._stopped:
+                raise TaskCancelledError
+            process = self._launcher.start(command)
+            self._running.add(process)
+        return _Tracked(process, self._forget)
+
+    def stop(self) -> None:
+        """Ask all processes to end. Returns at once."""
+        with self._lock:
+            self._stopped = True
+            for process in self._running:
+                process.stop()
+
+    def _forget(self, process: Process) -> None:
+        with self._lock:
+            self._running.discard(process)
+
+
+@dataclass(frozen=True)
+class _Tracked:
+    """A process that is forgotten when it has ended."""
+
+    process: Process
+    forget: Callable[[Process], None]
+
+    def wait(self) -> int:
+        try:
+            return self.process.wait()
+        finally:
+            self.forget(self.process)
+
+    def stop(self) -> None:
+        self.process.stop()

@@ -10,9 +10,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import InvalidArgument
-from gcp_local.orchestrator import conditions, parameters
+from gcp_local.orchestrator import conditions, consistency, parameters
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
+from gcp_local.orchestrator.refusals import AT, refusal, unproven
 from gcp_local.orchestrator.spec import (
     ArtifactSource,
     ArtifactSpec,
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from gcp_local.protos import Message
 
 SCHEMA_VERSION = "2.1.0"
-_AT = "pipeline_job.pipeline_spec"
 
 
 def read(pipeline_spec: Message) -> Pipeline:
@@ -51,18 +50,16 @@ def read(pipeline_spec: Message) -> Pipeline:
     # Imported at the first pipeline: kfp takes half a second, which a server's start need not pay.
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    spec = from_json(to_json(pipeline_spec), raw(pipeline_spec_pb2.PipelineSpec), at=_AT)
+    spec = from_json(to_json(pipeline_spec), raw(pipeline_spec_pb2.PipelineSpec), at=AT)
     if spec.schema_version != SCHEMA_VERSION:
         shown = spec.schema_version or "none"
-        raise _refusal(
-            f"schema_version is {shown}; {SCHEMA_VERSION} is supported", "schema_version"
-        )
+        raise refusal(f"schema_version is {shown}; {SCHEMA_VERSION} is supported", "schema_version")
     if not spec.pipeline_info.name:
-        raise _refusal("pipeline_info.name is missing", "pipeline_info.name")
+        raise refusal("pipeline_info.name is missing", "pipeline_info.name")
     deployment = from_json(
         to_json(spec.deployment_spec),
         raw(pipeline_spec_pb2.PipelineDeploymentConfig),
-        at=f"{_AT}.deployment_spec",
+        at=f"{AT}.deployment_spec",
     )
     components = {
         name: _component(name, component, deployment.executors)
@@ -70,8 +67,8 @@ def read(pipeline_spec: Message) -> Pipeline:
     }
     root = _component("root", spec.root, deployment.executors)
     if not isinstance(root.body, Dag):
-        raise _refusal("root is not a DAG", "root")
-    _check_consistent(root, components)
+        raise refusal("root is not a DAG", "root")
+    consistency.check(root, components)
     return Pipeline(
         name=spec.pipeline_info.name,
         root=root,
@@ -80,31 +77,23 @@ def read(pipeline_spec: Message) -> Pipeline:
     )
 
 
-def _refusal(message: str, where: str) -> InvalidArgument:
-    return InvalidArgument.of_field(f"{_AT}.{where}", f"Invalid pipeline spec: {message}.")
-
-
-def _unproven(feature: str, where: str) -> InvalidArgument:
-    return _refusal(f"{feature} at {where} is not supported", where)
-
-
 def _component(name: str, spec: Message, executors: Any) -> Component:
     where = "root" if name == "root" else f"components.{name}"
     if spec.single_platform_specs:
-        raise _unproven("singlePlatformSpecs (a platform's own features)", where)
+        raise unproven("singlePlatformSpecs (a platform's own features)", where)
     if spec.task_config_passthroughs:
-        raise _unproven("taskConfigPassthroughs", where)
+        raise unproven("taskConfigPassthroughs", where)
     body: Dag | Container | Importer
     if spec.HasField("dag"):
         body = _dag(spec.dag, where)
     elif spec.HasField("executor_label"):
         if spec.executor_label not in executors:
-            raise _refusal(
+            raise refusal(
                 f"{where} names executor {spec.executor_label!r}, which is not there", where
             )
         body = _executor(executors[spec.executor_label], spec.executor_label)
     else:
-        raise _refusal(f"{where} has neither a DAG nor an executor", where)
+        raise refusal(f"{where} has neither a DAG nor an executor", where)
     return Component(
         name=name,
         parameters={
@@ -137,13 +126,13 @@ def _component(name: str, spec: Message, executors: Any) -> Component:
 
 def _parameter(spec: Message, where: str) -> ParameterSpec:
     if spec.literals:
-        raise _unproven("literals", where)
+        raise unproven("literals", where)
     kind = _parameter_type(spec, where)
     given = spec.HasField("default_value")
     try:
         default = parameters.of_type(parameters.from_proto(spec.default_value), kind)
     except MistypedValueError as error:
-        raise _refusal(f"the default at {where}: {error}", where) from None
+        raise refusal(f"the default at {where}: {error}", where) from None
     return ParameterSpec(kind=kind, default=default, has_default=given, optional=spec.is_optional)
 
 
@@ -151,7 +140,7 @@ def _parameter_type(spec: Message, where: str) -> ParameterType:
     enum = spec.DESCRIPTOR.fields_by_name["parameter_type"].enum_type
     name = enum.values_by_number[spec.parameter_type].name
     if name not in ParameterType.__members__:
-        raise _unproven(f"parameter type {name}", where)
+        raise unproven(f"parameter type {name}", where)
     return ParameterType[name]
 
 
@@ -172,17 +161,17 @@ def _executor(spec: Message, label: str) -> Container | Importer:
         case "importer":
             return _importer(spec.importer, where)
         case other:
-            raise _unproven(f"an executor of kind {other}", where)
+            raise unproven(f"an executor of kind {other}", where)
 
 
 def _container(spec: Message, where: str) -> Container:
     if not spec.image:
-        raise _refusal(f"no image at {where}", where)
+        raise refusal(f"no image at {where}", where)
     accelerator = spec.resources.accelerator
     if accelerator.count or accelerator.type or accelerator.resource_type:
-        raise _unproven("an accelerator, which this computer is not known to have,", where)
+        raise unproven("an accelerator, which this computer is not known to have,", where)
     if spec.HasField("lifecycle"):
-        raise _unproven("a lifecycle hook", where)
+        raise unproven("a lifecycle hook", where)
     return Container(
         image=spec.image,
         command=tuple(spec.command),
@@ -193,7 +182,7 @@ def _container(spec: Message, where: str) -> Container:
 
 def _importer(spec: Message, where: str) -> Importer:
     if spec.download_to_workspace:
-        raise _unproven("downloadToWorkspace", where)
+        raise unproven("downloadToWorkspace", where)
     uri: Constant | ComponentInput
     match spec.artifact_uri.WhichOneof("value"):
         case "constant":
@@ -201,7 +190,7 @@ def _importer(spec: Message, where: str) -> Importer:
         case "runtime_parameter":
             uri = ComponentInput(spec.artifact_uri.runtime_parameter)
         case _:
-            raise _refusal(f"no artifact_uri at {where}", where)
+            raise refusal(f"no artifact_uri at {where}", where)
     return Importer(
         uri=uri,
         artifact=_artifact(spec.type_schema),
@@ -217,7 +206,7 @@ def _dag(spec: Message, where: str) -> Dag:
         name: _task(name, task, f"{where}.dag.tasks.{name}") for name, task in spec.tasks.items()
     }
     if not tasks:
-        raise _refusal(f"{where} has no tasks", where)
+        raise refusal(f"{where} has no tasks", where)
     parameter_outputs: dict[str, tuple[TaskOutput, ...]] = {}
     for key, output in spec.outputs.parameters.items():
         one = output.value_from_parameter
@@ -233,28 +222,12 @@ def _dag(spec: Message, where: str) -> Dag:
         )
         for key, output in spec.outputs.artifacts.items()
     }
-    return Dag(_in_order(tasks, where), parameter_outputs, artifact_outputs)
-
-
-def _in_order(tasks: dict[str, Task], where: str) -> dict[str, Task]:
-    """Order tasks so that each comes after those it waits for."""
-    ordered: dict[str, Task] = {}
-    left = dict(tasks)
-    for task in tasks.values():
-        for name in task.upstream - tasks.keys():
-            raise _refusal(f"task {task.name!r} waits for {name!r}, which is not there", where)
-    while left:
-        ready = [task for task in left.values() if task.upstream <= ordered.keys()]
-        if not ready:
-            raise _refusal(f"the tasks {sorted(left)} wait for one another", where)
-        for task in ready:
-            ordered[task.name] = left.pop(task.name)
-    return ordered
+    return Dag(consistency.in_order(tasks, where), parameter_outputs, artifact_outputs)
 
 
 def _task(name: str, spec: Message, where: str) -> Task:
     if spec.caching_options.cache_key:
-        raise _unproven("cacheKey", where)
+        raise unproven("cacheKey", where)
     inputs = {
         key: _parameter_source(item, where, key) for key, item in spec.inputs.parameters.items()
     }
@@ -268,7 +241,7 @@ def _task(name: str, spec: Message, where: str) -> Task:
         try:
             conditions.check(condition)
         except conditions.ConditionError as error:
-            raise _refusal(f"the condition at {where}: {error}", where) from None
+            raise refusal(f"the condition at {where}: {error}", where) from None
     completed = spec.trigger_policy.DESCRIPTOR.enum_types_by_name["TriggerStrategy"].values_by_name
     return Task(
         name=name,
@@ -300,13 +273,13 @@ def _parameter_source(spec: Message, where: str, key: str) -> ParameterSource:
         case "runtime_value" if spec.runtime_value.WhichOneof("value") == "runtime_parameter":
             origin = ComponentInput(spec.runtime_value.runtime_parameter)
         case _:
-            raise _refusal(f"input {key!r} at {where} has no source", where)
+            raise refusal(f"input {key!r} at {where} has no source", where)
     selector = spec.parameter_expression_selector
     if selector:
         try:
             conditions.check(selector)
         except conditions.ConditionError as error:
-            raise _refusal(f"the selector of input {key!r} at {where}: {error}", where) from None
+            raise refusal(f"the selector of input {key!r} at {where}: {error}", where) from None
     return ParameterSource(origin, selector)
 
 
@@ -318,7 +291,7 @@ def _artifact_source(spec: Message, where: str, key: str) -> ArtifactSource:
         case "component_input_artifact":
             return ComponentInput(spec.component_input_artifact)
         case _:
-            raise _refusal(f"input {key!r} at {where} has no source", where)
+            raise refusal(f"input {key!r} at {where} has no source", where)
 
 
 def _retry(spec: Message) -> Retry:
@@ -339,9 +312,9 @@ def _loop(spec: Message, where: str) -> Loop | None:
                 try:
                     raw_items = json.loads(iterator.items.raw)
                 except ValueError as error:
-                    raise _refusal(f"the loop's items at {where}: {error}", where) from None
+                    raise refusal(f"the loop's items at {where}: {error}", where) from None
                 if not isinstance(raw_items, list):
-                    raise _refusal(f"the loop's items at {where} are not a list", where)
+                    raise refusal(f"the loop's items at {where} are not a list", where)
                 return Loop(iterator.item_input, tuple(raw_items), False, limit)
             over = ComponentInput(iterator.items.input_parameter)
             return Loop(iterator.item_input, over, False, limit)
@@ -350,77 +323,3 @@ def _loop(spec: Message, where: str) -> Loop | None:
             return Loop(spec.artifact_iterator.item_input, over, True, limit)
         case _:
             return None
-
-
-def _check_consistent(root: Component, components: dict[str, Component]) -> None:
-    """Check every reference between components, which reading one at a time cannot."""
-    finished: set[str] = set()
-
-    def visit(component: Component, path: tuple[str, ...]) -> None:
-        if component.name in path:
-            raise _refusal(f"component {component.name!r} contains itself", "components")
-        if component.name in finished or not isinstance(component.body, Dag):
-            return
-        for task in component.body.tasks.values():
-            where = f"{component.name}.dag.tasks.{task.name}"
-            if task.component not in components:
-                raise _refusal(
-                    f"{where} uses component {task.component!r}, which is not there", where
-                )
-            child = components[task.component]
-            _check_task(task, component, components, where)
-            final = any(isinstance(p.origin, FinalStatus) for p in task.parameters.values())
-            if final and path:
-                raise _unproven("an ExitHandler in a sub-pipeline", where)
-            visit(child, (*path, component.name))
-        _check_outputs(component, components)
-        finished.add(component.name)
-
-    visit(root, ())
-
-
-def _check_task(
-    task: Task, parent: Component, components: dict[str, Component], where: str
-) -> None:
-    assert isinstance(parent.body, Dag)
-    tasks, child = parent.body.tasks, components[task.component]
-    for kind, sources in (
-        ("parameter", {key: source.origin for key, source in task.parameters.items()}),
-        ("artifact", task.artifacts),
-    ):
-        for key, origin in sources.items():
-            match origin:
-                case ComponentInput(name) if name not in getattr(parent, f"{kind}s"):
-                    unknown = f"an unknown input {name!r}"
-                case TaskOutput(name, output) if not _gives(
-                    components.get(tasks[name].component), f"{kind}_outputs", output
-                ):
-                    unknown = f"an unknown output {name}.{output}"
-                case _:
-                    continue
-            raise _refusal(f"{where} takes {key!r} from {unknown}", where)
-    given = {*task.parameters, *task.artifacts}
-    if task.loop is not None:
-        given.add(task.loop.item_input)
-    required = [key for key, p in child.parameters.items() if not (p.optional or p.has_default)]
-    required += [key for key, artifact in child.artifacts.items() if not artifact.optional]
-    for key in sorted(required):
-        if key not in given:
-            raise _refusal(f"{where} does not give the required input {key!r}", where)
-
-
-def _gives(component: Component | None, kind: str, output: str) -> bool:
-    return component is not None and output in getattr(component, kind)
-
-
-def _check_outputs(component: Component, components: dict[str, Component]) -> None:
-    assert isinstance(component.body, Dag)
-    tasks = component.body.tasks
-    for kind in ("parameter_outputs", "artifact_outputs"):
-        for key, selectors in getattr(component.body, kind).items():
-            for selector in selectors:
-                task = tasks.get(selector.task)
-                if not _gives(components.get(task.component) if task else None, kind, selector.key):
-                    where = f"{component.name}.dag.outputs.{key}"
-                    named = f"{selector.task}.{selector.key}"
-                    raise _refusal(f"{where} is taken from an unknown output {named}", where)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from gcp_local.errors import ApiError
 from gcp_local.orchestrator import binding, conditions, container, loops
 from gcp_local.orchestrator.importer import imported
+from gcp_local.orchestrator.processes import ProcessGroup
 from gcp_local.orchestrator.spec import Container, Dag, Importer
 from gcp_local.orchestrator.states import (
     NOT_TRIGGERED,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Journal, Node
-    from gcp_local.orchestrator.processes import Command, Launcher, Process
+    from gcp_local.orchestrator.processes import Launcher
     from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
 
 _LOG = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class Run:
         self._stopping = threading.Event()
         self._failed = threading.Event()
         self._why: tuple[JobState, str, int | None] | None = None
-        self._processes: set[Process] = set()
+        self._processes = ProcessGroup(setting.launcher)
         self._lock = threading.Lock()
 
     def execute(self) -> None:
@@ -99,9 +100,8 @@ class Run:
             if self._why is not None:
                 return
             self._why = (state, reason, code)
-            self._stopping.set()
-            for process in self._processes:
-                process.stop()
+        self._stopping.set()
+        self._processes.stop()
         if state is JobState.CANCELLED:
             self._journal.cancelling()
 
@@ -240,7 +240,7 @@ class Run:
             outcome = _CANCELLED if stopped else self._component(component, inputs, node, retry)
         except TaskCancelledError:
             outcome = _CANCELLED
-        except (TaskFailedError, ApiError) as error:
+        except (TaskFailedError, ApiError, conditions.ConditionError) as error:
             outcome = Outcome(TaskState.FAILED, error=str(error))
         self._journal.end(node, outcome)
         return outcome
@@ -293,20 +293,9 @@ class Run:
                 placeholders=self._placeholders(node),
                 environment=setting.environment,
             )
-            return container.run(component, body, inputs, place, setting.stores, self._start)
-
-    def _start(self, command: Command) -> Process:
-        """Start a process unless the run is being stopped; and stop it when that happens later."""
-        with self._lock:
-            if self._why is not None:
-                raise TaskCancelledError
-            process = self._setting.launcher.start(command)
-            self._processes.add(process)
-        return _Tracked(process, self._forget)
-
-    def _forget(self, process: Process) -> None:
-        with self._lock:
-            self._processes.discard(process)
+            return container.run(
+                component, body, inputs, place, setting.stores, self._processes.start
+            )
 
     def _placeholders(self, node: Node) -> dict[str, str]:
         return {
@@ -314,23 +303,6 @@ class Run:
             ".pipeline_task_name": node.name,
             ".pipeline_task_uuid": str(node.id),
         }
-
-
-@dataclass(frozen=True)
-class _Tracked:
-    """A process that is forgotten when it has ended."""
-
-    process: Process
-    forget: Callable[[Process], None]
-
-    def wait(self) -> int:
-        try:
-            return self.process.wait()
-        finally:
-            self.forget(self.process)
-
-    def stop(self) -> None:
-        self.process.stop()
 
 
 def _dag_error(failed: list[str], outcomes: Mapping[str, Outcome]) -> str:

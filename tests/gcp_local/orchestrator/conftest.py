@@ -15,7 +15,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
     """Give an orchestrator that starts components in the plain way, and one with a fork server."""
     cloud = Cloud(tmp_path, PlainLauncher() if request.param == "plain" else WarmLauncher(()))
     yield cloud
-    cloud.orchestrator.close()
+    cloud.close()
     assert list(cloud.work.iterdir()) == []
 
 
@@ -24,5 +24,5 @@ def plain_cloud(tmp_path: Path) -> Iterator[Cloud]:
     """For what has nothing to do with how components start."""
     cloud = Cloud(tmp_path, PlainLauncher())
     yield cloud
-    cloud.orchestrator.close()
+    cloud.close()
     assert list(cloud.work.iterdir()) == []

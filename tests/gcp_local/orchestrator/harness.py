@@ -99,9 +99,9 @@ class Cloud:
     saved: dict[str, list[Message]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        database = Database(self.folder / "state.sqlite")
-        self.objects = ObjectStore(database, self.folder / "objects")
-        BucketStore(database).create(BUCKET, "project")
+        self.database = Database(self.folder / "state.sqlite")
+        self.objects = ObjectStore(self.database, self.folder / "objects")
+        BucketStore(self.database).create(BUCKET, "project")
         self.images = ImageStore(self.folder / "images")
         self.changed = threading.Condition()
         self.work = self.folder / "work"
@@ -115,6 +115,10 @@ class Cloud:
             launcher=self.launcher,
         )
         self.count = 0
+
+    def close(self) -> None:
+        self.orchestrator.close()
+        self.database.close()
 
     def _environment(self, project: str, location: str) -> dict[str, str]:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

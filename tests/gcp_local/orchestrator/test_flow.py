@@ -117,7 +117,7 @@ def test_no_more_tasks_run_at_a_time_than_allowed(tmp_path) -> None:
 
     cloud = Cloud(tmp_path, PlainLauncher(), max_parallel_tasks=1)
     result = cloud.succeed(limited)
-    cloud.orchestrator.close()
+    cloud.close()
     times = sorted(
         (task.start_time.ToNanoseconds(), task.end_time.ToNanoseconds())
         for name, task in result.tasks.items()
@@ -222,7 +222,7 @@ def test_closing_ends_running_jobs_as_failed_and_leaves_no_files(tmp_path) -> No
     cloud = Cloud(tmp_path, WarmLauncher(()))
     name = cloud.submit(closed)
     cloud.wait(name, lambda job: any(t.state == TaskState.RUNNING for t in tasks_of(job)))
-    cloud.orchestrator.close()
+    cloud.close()
     result = cloud.wait(name)
     assert result.state is JobState.FAILED
     assert result.error == "The server stopped while this job ran."

@@ -4,6 +4,8 @@
 # mypy: disable-error-code="name-match, type-arg, untyped-decorator"
 
 import copy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -249,6 +251,30 @@ def test_an_object_whose_name_leads_elsewhere_is_never_laid_as_a_file(
     assert result.state is JobState.FAILED
     assert "cannot be shown as a file" in result.error
     assert not list(tmp_path.rglob("escape"))
+
+
+def test_an_output_whose_name_leads_elsewhere_is_never_written(plain_cloud: Cloud) -> None:
+    @dsl.pipeline(name="hostile")
+    def hostile() -> None:
+        c.echo(text="a")
+
+    spec = compiled(hostile, plain_cloud.folder)
+    outputs = spec["components"]["comp-echo"]["outputDefinitions"]["parameters"]
+    outputs["../../../../../../escape/x"] = outputs.pop("Output")
+    result = plain_cloud.run(spec)
+    assert result.state is JobState.FAILED
+    assert "cannot be shown as a file" in result.error
+    assert not list(plain_cloud.folder.parent.rglob("escape"))
+
+
+def test_importing_the_orchestrator_loads_neither_kfp_nor_cel() -> None:
+    code = (
+        "import sys, gcp_local.orchestrator; "
+        "print(sorted({'kfp', 'celpy', 'numpy', 'google.cloud.aiplatform'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert shown == "[]\n"
 
 
 def test_a_bucket_that_is_not_there_fails_the_task_clearly(plain_cloud: Cloud, spec: Spec) -> None:
