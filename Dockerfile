@@ -23,7 +23,9 @@ RUN pip install --require-hashes --no-deps --only-binary=:all: --no-binary=kfp-s
     && useradd --create-home --uid 10001 runtime
 COPY src/churn /app/churn
 RUN python3 -m compileall -q /app/churn
-ENV PYTHONPATH=/app
+# Vertex AI reaches a serving container from outside; elsewhere the server listens on loopback only.
+ENV PYTHONPATH=/app \
+    CHURN_SERVING_HOST=0.0.0.0
 WORKDIR /home/runtime
 USER 10001
 EXPOSE 8080
