@@ -2,7 +2,8 @@
 
 Starting Python and importing KFP and the usual libraries takes one to three seconds a task; a fork
 takes milliseconds. There are two such processes: one has only KFP loaded and serves at once, the
-other takes over when it has loaded the big libraries too, some seconds later. Only the exact
+other is started when a component has used one of the big libraries, and takes over when it has
+loaded them all, some seconds later. Only the exact
 command that the KFP compiler writes for a Python function is run in the fork itself, and only where
 the outcome cannot differ; every other command replaces the fork, which then is a plain process.
 
@@ -119,11 +120,11 @@ class WarmLauncher:
         with self._lock:
             try:
                 if key not in self._quick or self._quick[key].gone:
-                    self._quick[key] = _Zygote(environment, ())
+                    self._quick[key] = _Zygote(environment, (), watch=self._preload)
                 loaded = self._loaded.get(key)
                 # One that ended while it was loading would do so again.
-                again = loaded is None or (loaded.gone and loaded.ready)
-                if libraries and self._preload and again:
+                missing = loaded is None or (loaded.gone and loaded.ready)
+                if libraries and missing and self._quick[key].heavy:
                     loaded = self._loaded[key] = _Zygote(environment, self._preload)
             except OSError as error:
                 _LOG.warning("no fork server, components start plainly: %s", error)
@@ -153,7 +154,9 @@ def _too_late(command: Command) -> bool:
 class _Zygote:
     """One fork server process, and this server's end of the connection to it."""
 
-    def __init__(self, environment: dict[str, str], preload: Sequence[str]) -> None:
+    def __init__(
+        self, environment: dict[str, str], preload: Sequence[str], *, watch: Sequence[str] = ()
+    ) -> None:
         self._connection, theirs = socket.socketpair()
         with theirs:
             self._popen = subprocess.Popen(
@@ -168,6 +171,9 @@ class _Zygote:
         self._lock = threading.Lock()
         self._processes: dict[int, WarmProcess] = {}
         self._count = 0
+        self._watch = tuple(watch)
+        self._sending = threading.Lock()
+        self.heavy = False
         self.ready = False
         self.gone = False
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
@@ -193,6 +199,7 @@ class _Zygote:
             request["source"] = parts.source
             request["arguments"] = parts.arguments
             request["path"] = path
+            request["watch"] = self._watch
             request["mount"] = command.environment["GCP_LOCAL_MOUNT"] + "/"
         with command.log.open("ab") as log:
             self.send(request, log.fileno())
@@ -204,7 +211,7 @@ class _Zygote:
         body = json.dumps(message).encode()
         header = len(body).to_bytes(_HEADER, "big")
         try:
-            with self._lock:
+            with self._sending:
                 descriptors = [] if descriptor is None else [descriptor]
                 socket.send_fds(self._connection, [header], descriptors)
                 self._connection.sendall(body)
@@ -226,6 +233,7 @@ class _Zygote:
                 if "ready" in answer:
                     self.ready = True
                     continue
+                self.heavy = self.heavy or answer.get("heavy", False)
                 with self._lock:
                     process = self._processes[answer["id"]]
                     if "code" in answer or "refused" in answer:

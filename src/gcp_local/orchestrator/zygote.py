@@ -11,15 +11,16 @@ is seen here as a connection that closes, and ends them all.
 
 Messages are JSON, with their length before them in four bytes.
 
-    server -> zygote   {"id", "source", "arguments", "environment", "folder", "path", "mount"}, and
-                       the log's file descriptor: start a component
+    server -> zygote   {"id", "source", "arguments", "environment", "folder", "path", "mount",
+                        "watch"}, and the log's file descriptor: start a component
                        {"id", "words", "environment", "folder"}, and the log: start a command
                        {"id", "signal"}: send it to the component's process group
     zygote -> server   {"ready": true}: all is loaded
                        {"id", "pid"}: started, or {"id", "refused": why}
-                       {"id", "code"}: ended, and all that was left of its group was killed
+                       {"id", "code", "heavy"}: ended, and all that was left of its group was
+                       killed; heavy if it had loaded a module that is watched for
     zygote -> child    the server's request, and the log
-    child -> zygote    {"code"}: about to exit
+    child -> zygote    {"code", "heavy"}: about to exit
 """
 
 # No pathlib here: a child loads it when it wants it.
@@ -187,7 +188,7 @@ class Zygote:
         pid, channel = self._children[number]
         received = channel.receive() if channel else None
         if received is not None:
-            self._end(number, received[0]["code"])
+            self._end(number, **received[0])
             self._ending.add(pid)
         else:
             self._children[number] = (pid, None)
@@ -204,12 +205,12 @@ class Zygote:
             code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             self._end(number, code)
 
-    def _end(self, number: int, code: int) -> None:
+    def _end(self, number: int, code: int, *, heavy: bool = False) -> None:
         pid, channel = self._children.pop(number)
         if channel:
             channel.close()
         _signal_group(pid, signal.SIGKILL)
-        self._tell({"id": number, "code": code})
+        self._tell({"id": number, "code": code, "heavy": heavy})
 
     def _fork(self) -> tuple[int, Channel]:
         """Fork a child that waits for its task."""
@@ -281,7 +282,8 @@ def _become(zygote: Channel) -> NoReturn:
         # Whatever the component did to its file descriptors, write into this one only.
         with contextlib.suppress(OSError):
             if os.path.samestat(own, os.fstat(zygote.fileno())):
-                zygote.send({"code": code})
+                heavy = any(name in sys.modules for name in request["watch"])
+                zygote.send({"code": code, "heavy": heavy})
         os._exit(code)
 
 

@@ -169,11 +169,17 @@ def loaded_cloud(folder: Path, *preload: str) -> Cloud:
     launcher = WarmLauncher(preload)
     cloud = Cloud(folder, launcher)
 
-    @dsl.pipeline(name="nothing")
-    def nothing() -> None:
-        c.echo(text="")
+    @dsl.pipeline(name="loading")
+    def loading() -> None:
+        light = c.echo(text="")
+        heavy = c.draw().after(light)
+        c.echo(text="").after(heavy)
 
-    cloud.succeed(nothing)
+    name = cloud.submit(loading)
+    cloud.wait(name, lambda job: _running(job, "draw"))
+    assert not launcher._loaded
+    assert cloud.wait(name).state is JobState.SUCCEEDED
+    assert launcher._loaded
     deadline = time.monotonic() + 60
     while not all(zygote.ready for zygote in launcher._loaded.values()):
         assert time.monotonic() < deadline
