@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud.storage import Bucket, Client
 
 from tests.gcp_local.emulators import Emulator, start
 
@@ -24,8 +24,8 @@ def project() -> str:
 
 
 @pytest.fixture
-def storage_client(emulator: Emulator, project: str) -> storage.Client:
-    return storage.Client(
+def storage_client(emulator: Emulator, project: str) -> Client:
+    return Client(
         project=project,
         credentials=emulator.gapic["credentials"],
         client_options={"api_endpoint": emulator.endpoint},
@@ -33,5 +33,5 @@ def storage_client(emulator: Emulator, project: str) -> storage.Client:
 
 
 @pytest.fixture
-def bucket(storage_client: storage.Client) -> storage.Bucket:
+def bucket(storage_client: Client) -> Bucket:
     return storage_client.create_bucket(f"bucket-{uuid.uuid4().hex}")

@@ -13,11 +13,8 @@ from typing import Any
 import pytest
 import yaml
 from google.api_core import exceptions
-from google.cloud import (  # type: ignore[attr-defined]
-    aiplatform_v1,
-    artifactregistry_v1,
-    storage,
-)
+from google.cloud import aiplatform_v1, artifactregistry_v1
+from google.cloud.storage import Bucket
 from google.protobuf import json_format, struct_pb2
 from kfp.registry import ApiAuth, RegistryClient
 
@@ -43,7 +40,7 @@ def parent(project: str) -> str:
     return f"projects/{project}/locations/{LOCATION}"
 
 
-def job_of(bucket: storage.Bucket, pipeline: str = "doubling", **said: Any) -> Any:
+def job_of(bucket: Bucket, pipeline: str = "doubling", **said: Any) -> Any:
     """A job with its specification inside."""
     spec = struct_pb2.Struct()
     json_format.ParseDict(yaml.safe_load(compiled(pipeline)), spec)
@@ -67,7 +64,7 @@ def wait(jobs: aiplatform_v1.PipelineServiceClient, name: str) -> aiplatform_v1.
 
 
 def test_a_job_runs_and_tells_what_it_did(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str, project: str, bucket: storage.Bucket
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, project: str, bucket: Bucket
 ) -> None:
     job = job_of(bucket, parameter_values={"number": 21}, labels={"team": "ml"})
     created = jobs.create_pipeline_job(parent=parent, pipeline_job=job, pipeline_job_id="run-1")
@@ -86,7 +83,7 @@ def test_a_job_runs_and_tells_what_it_did(
 
 
 def test_an_id_is_given_once_and_follows_the_rules(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: storage.Bucket
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket
 ) -> None:
     job = job_of(bucket)
     jobs.create_pipeline_job(parent=parent, pipeline_job=job, pipeline_job_id="same")
@@ -104,7 +101,7 @@ def test_a_template_is_taken_by_tag_and_by_digest(
     jobs: aiplatform_v1.PipelineServiceClient,
     parent: str,
     project: str,
-    bucket: storage.Bucket,
+    bucket: Bucket,
     tmp_path: Any,
 ) -> None:
     registry = artifactregistry_v1.ArtifactRegistryClient(**emulator.gapic)
@@ -162,7 +159,7 @@ def test_a_template_is_taken_by_tag_and_by_digest(
 def test_what_vertex_ai_refuses_is_refused_and_no_job_comes_of_it(
     jobs: aiplatform_v1.PipelineServiceClient,
     parent: str,
-    bucket: storage.Bucket,
+    bucket: Bucket,
     said: dict[str, Any],
 ) -> None:
     with pytest.raises(exceptions.BadRequest):
@@ -178,7 +175,7 @@ def test_a_job_without_a_pipeline_is_refused(
 
 
 def test_lists_filter_order_and_pages(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: storage.Bucket
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket
 ) -> None:
     for number in range(5):
         job = job_of(bucket, display_name=f"job {number}", labels={"even": EVEN[number % 2]})
@@ -211,7 +208,7 @@ def test_lists_filter_order_and_pages(
 
 
 def test_a_running_job_is_cancelled_and_only_then_deleted(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: storage.Bucket
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket
 ) -> None:
     name = jobs.create_pipeline_job(parent=parent, pipeline_job=job_of(bucket, "sleeping")).name
     with pytest.raises(exceptions.BadRequest):
@@ -232,7 +229,7 @@ def test_a_running_job_is_cancelled_and_only_then_deleted(
 
 
 def test_projects_do_not_see_each_other(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: storage.Bucket
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket
 ) -> None:
     jobs.create_pipeline_job(parent=parent, pipeline_job=job_of(bucket))
     other = f"projects/other-{uuid.uuid4().hex[:8]}/locations/{LOCATION}"

@@ -149,10 +149,10 @@ def test_a_second_server_on_one_folder_is_refused_in_one_line(emulator: Emulator
 
 
 def test_everything_survives_a_kill_and_what_ran_has_failed(tmp_path: Path) -> None:
-    from google.cloud import storage  # type: ignore[attr-defined]
+    from google.cloud.storage import Client
 
     first = start(tmp_path)
-    client = storage.Client(
+    client = Client(
         project="my-project",
         credentials=first.gapic["credentials"],
         client_options={"api_endpoint": first.endpoint},
@@ -195,7 +195,7 @@ def test_an_idle_server_ends_by_itself(tmp_path: Path) -> None:
 def test_components_do_not_see_the_users_environment(tmp_path: Path) -> None:
     from gcp_local.cloud import Cloud
 
-    os.environ["MY_SECRET"] = "secret"
+    os.environ["MY_SECRET"] = "secret"  # pragma: allowlist secret
     cloud = Cloud(tmp_path, "http://127.0.0.1:9")
     try:
         given = cloud._environment("my-project", "europe-west1")

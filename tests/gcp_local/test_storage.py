@@ -13,14 +13,14 @@ from pathlib import Path
 import google_crc32c
 import pytest
 from google.api_core import exceptions
-from google.cloud import storage  # type: ignore[attr-defined]
+from google.cloud.storage import Bucket, Client
 
 from tests.gcp_local.emulators import Emulator
 
 KIB = 1024
 
 
-def test_what_was_uploaded_comes_down_again(bucket: storage.Bucket) -> None:
+def test_what_was_uploaded_comes_down_again(bucket: Bucket) -> None:
     blob = bucket.blob("folder/file.bin")
     content = os.urandom(100_000)
     blob.upload_from_string(content, content_type="application/x-test")
@@ -32,9 +32,7 @@ def test_what_was_uploaded_comes_down_again(bucket: storage.Bucket) -> None:
     assert base64.b64decode(blob.crc32c) == crc
 
 
-def test_a_resumable_upload_in_small_chunks_arrives_whole(
-    bucket: storage.Bucket, tmp_path: Path
-) -> None:
+def test_a_resumable_upload_in_small_chunks_arrives_whole(bucket: Bucket, tmp_path: Path) -> None:
     content = os.urandom(900 * KIB + 17)
     (tmp_path / "source").write_bytes(content)
     blob = bucket.blob("big", chunk_size=256 * KIB)
@@ -42,14 +40,14 @@ def test_a_resumable_upload_in_small_chunks_arrives_whole(
     assert blob.download_as_bytes() == content
 
 
-def test_a_stream_of_unknown_length_arrives_whole(bucket: storage.Bucket) -> None:
+def test_a_stream_of_unknown_length_arrives_whole(bucket: Bucket) -> None:
     content = os.urandom(600 * KIB)
     with bucket.blob("stream").open("wb", chunk_size=256 * KIB) as file:
         file.write(content)
     assert bucket.blob("stream").download_as_bytes() == content
 
 
-def test_ranges_of_bytes(bucket: storage.Bucket) -> None:
+def test_ranges_of_bytes(bucket: Bucket) -> None:
     blob = bucket.blob("digits")
     blob.upload_from_string("0123456789")
     assert blob.download_as_bytes(start=3, end=5) == b"345"
@@ -59,13 +57,13 @@ def test_ranges_of_bytes(bucket: storage.Bucket) -> None:
         blob.download_as_bytes(start=10, end=12)
 
 
-def test_an_empty_object(bucket: storage.Bucket) -> None:
+def test_an_empty_object(bucket: Bucket) -> None:
     bucket.blob("empty").upload_from_string("")
     assert bucket.blob("empty").download_as_bytes() == b""
 
 
 def test_a_checksum_that_does_not_fit_is_refused_and_writes_nothing(
-    bucket: storage.Bucket,
+    bucket: Bucket,
 ) -> None:
     blob = bucket.blob("bad")
     blob.md5_hash = base64.b64encode(bytes(16)).decode()
@@ -74,14 +72,14 @@ def test_a_checksum_that_does_not_fit_is_refused_and_writes_nothing(
     assert not bucket.blob("bad").exists()
 
 
-def test_create_only_when_there_is_none(bucket: storage.Bucket) -> None:
+def test_create_only_when_there_is_none(bucket: Bucket) -> None:
     bucket.blob("once").upload_from_string("first", if_generation_match=0)
     with pytest.raises(exceptions.PreconditionFailed):
         bucket.blob("once").upload_from_string("second", if_generation_match=0)
     assert bucket.blob("once").download_as_bytes() == b"first"
 
 
-def test_replace_only_the_generation_that_was_read(bucket: storage.Bucket) -> None:
+def test_replace_only_the_generation_that_was_read(bucket: Bucket) -> None:
     blob = bucket.blob("ledger")
     blob.upload_from_string("one")
     first = blob.generation
@@ -113,7 +111,7 @@ WRITES = [
 
 @pytest.mark.parametrize(("act", "condition", "holds"), WRITES)
 def test_every_precondition_on_every_kind_of_write(
-    bucket: storage.Bucket, act: str, condition: dict[str, int | str], holds: bool
+    bucket: Bucket, act: str, condition: dict[str, int | str], holds: bool
 ) -> None:
     blob = bucket.blob("target")
     blob.upload_from_string("before")
@@ -149,13 +147,13 @@ def test_every_precondition_on_every_kind_of_write(
         assert (found.generation, found.metageneration) == (blob.generation, 1)
 
 
-def test_a_misspelt_precondition_is_refused(emulator: Emulator, bucket: storage.Bucket) -> None:
+def test_a_misspelt_precondition_is_refused(emulator: Emulator, bucket: Bucket) -> None:
     path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=x&ifGenerationMach=0"
     assert emulator.call("POST", path, data="x").status_code == 400
     assert not bucket.blob("x").exists()
 
 
-def test_a_read_of_what_has_not_changed_is_not_modified(bucket: storage.Bucket) -> None:
+def test_a_read_of_what_has_not_changed_is_not_modified(bucket: Bucket) -> None:
     blob = bucket.blob("b")
     blob.upload_from_string("x")
     with pytest.raises(exceptions.NotModified):
@@ -164,9 +162,7 @@ def test_a_read_of_what_has_not_changed_is_not_modified(bucket: storage.Bucket) 
         blob.reload(if_metageneration_match=9)
 
 
-def test_of_many_concurrent_writers_exactly_one_wins(
-    emulator: Emulator, bucket: storage.Bucket
-) -> None:
+def test_of_many_concurrent_writers_exactly_one_wins(emulator: Emulator, bucket: Bucket) -> None:
     def write(number: int) -> int:
         answer = emulator.call(
             "POST",
@@ -181,7 +177,7 @@ def test_of_many_concurrent_writers_exactly_one_wins(
     assert len(list(bucket.list_blobs())) == 1
 
 
-def test_old_generations_are_gone(bucket: storage.Bucket) -> None:
+def test_old_generations_are_gone(bucket: Bucket) -> None:
     blob = bucket.blob("b")
     blob.upload_from_string("one")
     first = blob.generation
@@ -190,7 +186,7 @@ def test_old_generations_are_gone(bucket: storage.Bucket) -> None:
     assert bucket.get_blob("b", generation=blob.generation) is not None
 
 
-def test_lists_with_prefix_delimiter_and_pages(bucket: storage.Bucket) -> None:
+def test_lists_with_prefix_delimiter_and_pages(bucket: Bucket) -> None:
     names = ["a", "b/", "b/1", "b/2/x", "b/2/y", "b/3", "c/1", "d", "é"]
     for name in reversed(names):
         bucket.blob(name).upload_from_string(name)
@@ -220,9 +216,7 @@ def test_lists_with_prefix_delimiter_and_pages(bucket: storage.Bucket) -> None:
         "é" * 512,
     ],
 )
-def test_names_are_keys_and_never_paths(
-    emulator: Emulator, bucket: storage.Bucket, name: str
-) -> None:
+def test_names_are_keys_and_never_paths(emulator: Emulator, bucket: Bucket, name: str) -> None:
     bucket.blob(name).upload_from_string("x")
     assert bucket.blob(name).download_as_bytes() == b"x"
     assert [blob.name for blob in bucket.list_blobs()] == [name]
@@ -233,9 +227,7 @@ def test_names_are_keys_and_never_paths(
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a\nb", "é" * 513])
-def test_impossible_names_are_refused(
-    emulator: Emulator, bucket: storage.Bucket, name: str
-) -> None:
+def test_impossible_names_are_refused(emulator: Emulator, bucket: Bucket, name: str) -> None:
     answer = emulator.call(
         "POST",
         f"/upload/storage/v1/b/{bucket.name}/o",
@@ -246,7 +238,7 @@ def test_impossible_names_are_refused(
     assert answer.json()["error"]["errors"][0]["domain"] == "global"
 
 
-def test_what_is_said_of_an_object_can_change(bucket: storage.Bucket) -> None:
+def test_what_is_said_of_an_object_can_change(bucket: Bucket) -> None:
     blob = bucket.blob("b")
     blob.metadata = {"k": "v", "old": "x"}
     blob.cache_control = "no-store"
@@ -261,9 +253,7 @@ def test_what_is_said_of_an_object_can_change(bucket: storage.Bucket) -> None:
     assert found.etag
 
 
-def test_gzip_is_unpacked_only_for_those_who_cannot(
-    emulator: Emulator, bucket: storage.Bucket
-) -> None:
+def test_gzip_is_unpacked_only_for_those_who_cannot(emulator: Emulator, bucket: Bucket) -> None:
     blob = bucket.blob("zipped")
     blob.content_encoding = "gzip"
     packed = gzip.compress(b"content")
@@ -275,7 +265,7 @@ def test_gzip_is_unpacked_only_for_those_who_cannot(
     assert plain.content == b"content"
 
 
-def test_copy_compose_and_rename(bucket: storage.Bucket) -> None:
+def test_copy_compose_and_rename(bucket: Bucket) -> None:
     one, two = bucket.blob("one"), bucket.blob("two")
     one.upload_from_string("1", content_type="text/one")
     two.upload_from_string("2")
@@ -289,7 +279,7 @@ def test_copy_compose_and_rename(bucket: storage.Bucket) -> None:
     assert both.md5_hash is None
 
 
-def test_buckets(storage_client: storage.Client, project: str) -> None:
+def test_buckets(storage_client: Client, project: str) -> None:
     name = f"my-bucket-{uuid.uuid4().hex}"
     made = storage_client.bucket(name)
     made.labels = {"team": "ml"}
@@ -318,14 +308,14 @@ def test_bucket_names_that_google_refuses(emulator: Emulator, project: str, name
     assert answer.status_code == 400
 
 
-def test_what_is_not_kept_is_not_promised(storage_client: storage.Client) -> None:
+def test_what_is_not_kept_is_not_promised(storage_client: Client) -> None:
     bucket = storage_client.bucket(f"versioned-{uuid.uuid4().hex}")
     bucket.versioning_enabled = True
     with pytest.raises(exceptions.MethodNotImplemented, match="versioning"):
         storage_client.create_bucket(bucket)
 
 
-def test_missing_things_are_not_found(bucket: storage.Bucket) -> None:
+def test_missing_things_are_not_found(bucket: Bucket) -> None:
     with pytest.raises(exceptions.NotFound, match="No such object"):
         bucket.blob("missing").download_as_bytes()
     with pytest.raises(exceptions.NotFound, match="bucket"):
