@@ -3,7 +3,8 @@
 Starting Python and importing KFP and the usual libraries takes one to three seconds a task; a fork
 takes milliseconds. There are two such processes: one has only KFP loaded and serves at once, the
 other is started when a component has used one of the big libraries, and takes over when it has
-loaded them all, some seconds later. Only the exact
+loaded them all, some seconds later; but a component that was seen to use none of them stays with
+the first, whose forks are smaller and so quicker. Only the exact
 command that the KFP compiler writes for a Python function is run in the fork itself, and only where
 the outcome cannot differ; every other command replaces the fork, which then is a plain process.
 
@@ -106,13 +107,13 @@ class WarmLauncher:
             raise FileNotFoundError(f"there is no program {command.words[0]!r}")
         parts = lightweight(command.words)
         forked = parts is not None and _same_python(command) and not _too_late(command)
-        zygote = self._zygote(command, libraries=forked)
+        zygote = self._zygote(command, parts if forked else None)
         process = zygote.start(command, parts) if zygote and forked else None
         if process is None and zygote is not None:
             process = zygote.start(command, None)
         return process or self._plain.start(command)
 
-    def _zygote(self, command: Command, *, libraries: bool) -> _Zygote | None:
+    def _zygote(self, command: Command, parts: Lightweight | None) -> _Zygote | None:
         """Find the best zygote for this command's path and locale, starting what is missing."""
         inherited = {name: command.environment.get(name, "") for name in _INHERITED}
         key = tuple(inherited.values())
@@ -124,13 +125,14 @@ class WarmLauncher:
                 loaded = self._loaded.get(key)
                 # One that ended while it was loading would do so again.
                 missing = loaded is None or (loaded.gone and loaded.ready)
-                if libraries and missing and self._quick[key].heavy:
+                if parts and missing and self._quick[key].heavy:
                     loaded = self._loaded[key] = _Zygote(environment, self._preload)
             except OSError as error:
                 _LOG.warning("no fork server, components start plainly: %s", error)
                 return None
-            usable = libraries and loaded is not None and loaded.ready and not loaded.gone
-            return loaded if usable else self._quick[key]
+            quick = self._quick[key]
+            usable = loaded is not None and loaded.ready and not loaded.gone
+            return loaded if usable and parts and parts.source not in quick.light else quick
 
     def close(self) -> None:
         """End the zygotes, and with them whatever they started."""
@@ -174,6 +176,7 @@ class _Zygote:
         self._watch = tuple(watch)
         self._sending = threading.Lock()
         self.heavy = False
+        self.light: set[str] = set()
         self.ready = False
         self.gone = False
         self._reader = threading.Thread(target=self._read, name="fork-server", daemon=True)
@@ -183,7 +186,7 @@ class _Zygote:
         """Fork a component, or a plain command; None if this process cannot."""
         with self._lock:
             self._count += 1
-            process = WarmProcess(self._count, self, of_shell=parts is not None)
+            process = WarmProcess(self._count, self, parts.source if parts else None)
             self._processes[process.number] = process
         request: dict[str, Any] = {
             "id": process.number,
@@ -233,11 +236,14 @@ class _Zygote:
                 if "ready" in answer:
                     self.ready = True
                     continue
-                self.heavy = self.heavy or answer.get("heavy", False)
                 with self._lock:
                     process = self._processes[answer["id"]]
                     if "code" in answer or "refused" in answer:
                         del self._processes[answer["id"]]
+                if answer.get("heavy"):
+                    self.heavy = True
+                elif answer.get("code") == 0 and process.source is not None:
+                    self.light.add(process.source)
                 process.hear(answer)
         self._hang_up()
 
@@ -266,7 +272,8 @@ class WarmProcess:
 
     Attributes:
         number: what the zygote knows it by.
-        of_shell: whether its command is a shell's, which reports a signal as 128 and its number.
+        source: the source of its function, if it is one. Then its command was a shell's, which
+            reports a signal as 128 and its number.
         pid: its process, once it has started.
         code: its exit code, once it has ended.
 
@@ -274,7 +281,7 @@ class WarmProcess:
 
     number: int
     zygote: _Zygote
-    of_shell: bool
+    source: str | None
     pid: int | None = None
     code: int | None = None
     answered: threading.Event = field(default_factory=threading.Event)
@@ -284,7 +291,7 @@ class WarmProcess:
         """Take note of what the zygote says."""
         if "code" in answer:
             code: int = answer["code"]
-            self.code = 128 - code if code < 0 and self.of_shell else code
+            self.code = 128 - code if code < 0 and self.source else code
             self._ended.set()
         self.pid = answer.get("pid", self.pid)
         self.answered.set()
@@ -296,7 +303,7 @@ class WarmProcess:
                 os.killpg(self.pid, signal.SIGKILL)
             except ProcessLookupError:
                 _LOG.debug("process %d has ended with the fork server", self.pid)
-        self.code = 128 + signal.SIGKILL if self.of_shell else -signal.SIGKILL
+        self.code = 128 + signal.SIGKILL if self.source else -signal.SIGKILL
         self._ended.set()
         self.answered.set()
 
