@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[2]
 HADOLINT = shutil.which(
     "hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 )
+UV = shutil.which("uv")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 
 
@@ -123,3 +124,17 @@ def test_hadolint_finds_nothing() -> None:
         [str(HADOLINT), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_the_runtime_images_requirements_are_the_locks() -> None:
+    if UV is None:
+        pytest.skip("there is no uv on the PATH, as `make test` puts it there")
+    exported = subprocess.run(
+        [UV, "export", "--quiet", "--frozen", "--only-group", "runtime", "--no-header"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    found = (ROOT / "src/churn/requirements.txt").read_text(encoding="utf-8")
+    assert found == exported.stdout, "run `make lock`"
