@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     serve.add_argument("--verbose", action="store_true", help="log every request")
     asked = parser.parse_args(arguments)
 
-    from gcp_local.serving import StateBusyError, run
+    from gcp_local.web.serving import StateBusyError, run
 
     try:
         run(asked.state, port=asked.port, idle_timeout=asked.idle_timeout, verbose=asked.verbose)

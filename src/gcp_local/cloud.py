@@ -7,21 +7,21 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcp_local.database import Database
 from gcp_local.images.rest import ImagesEndpoint
 from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
 from gcp_local.kms.service import KeyManagementService
 from gcp_local.metadata_server.rest import MetadataServer
-from gcp_local.operations import Operations
 from gcp_local.orchestrator import Orchestrator
-from gcp_local.projects import Projects
 from gcp_local.registry.packages import PackageRegistry
 from gcp_local.registry.rest import RegistryHost
 from gcp_local.registry.service import ArtifactRegistry
-from gcp_local.resources import Resources
-from gcp_local.routes import RouteTable
-from gcp_local.rpc import Dispatcher
+from gcp_local.resources.collection import Resources
+from gcp_local.resources.database import Database
+from gcp_local.resources.operations import Operations
+from gcp_local.resources.projects import Projects
+from gcp_local.rpc.dispatch import Dispatcher
+from gcp_local.rpc.routes import RouteTable
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.storage.objects import ObjectStore
 from gcp_local.storage.rest import StorageEndpoint
@@ -30,7 +30,7 @@ from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 
 if TYPE_CHECKING:
-    from gcp_local.protos import Message
+    from gcp_local.rpc.protos import Message
 
 
 class Cloud:

@@ -8,8 +8,8 @@ import pytest
 from google.cloud.aiplatform_v1.types import PipelineJob as Job
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.filtering import compile_filter
-from gcp_local.protos import raw, timestamp
+from gcp_local.resources.filtering import compile_filter
+from gcp_local.rpc.protos import raw, timestamp
 from gcp_local.vertex.pipelines import FILTERABLE
 
 PipelineJob = raw(Job)

@@ -6,7 +6,7 @@ import io
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, NotFound
-from gcp_local.http import Answer, Request
+from gcp_local.web.messages import Answer, Request
 
 if TYPE_CHECKING:
     from gcp_local.images.store import ImageStore

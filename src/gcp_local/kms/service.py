@@ -12,14 +12,14 @@ from google.cloud.kms_v1.types import service as service_types
 
 from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented
-from gcp_local.labels import check_labels
-from gcp_local.listing import list_page
-from gcp_local.protos import Message, copy_of, raw, timestamp
+from gcp_local.resources.labels import check_labels
+from gcp_local.resources.listing import list_page
+from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 
 if TYPE_CHECKING:
     from gcp_local.kms.keys import KeyStore
-    from gcp_local.projects import Projects
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.projects import Projects
 
 KeyRing = raw(kms_types.KeyRing)
 CryptoKey = raw(kms_types.CryptoKey)

@@ -7,7 +7,7 @@ Source: https://cloud.google.com/compute/docs/metadata/predefined-metadata-keys.
 from __future__ import annotations
 
 from gcp_local.errors import NotFound, PermissionDenied
-from gcp_local.http import Answer, Request
+from gcp_local.web.messages import Answer, Request
 
 DEFAULT_PROJECT = "gcp-local"
 DEFAULT_NUMBER = "100000000000"

@@ -11,7 +11,7 @@ from gcp_local.orchestrator.parameters import to_proto
 if TYPE_CHECKING:
     from gcp_local.orchestrator.parameters import Json
     from gcp_local.orchestrator.spec import ArtifactSpec
-    from gcp_local.protos import Message
+    from gcp_local.rpc.protos import Message
 
 _LIVE = 2  # google.cloud.aiplatform.v1.Artifact.State.LIVE
 

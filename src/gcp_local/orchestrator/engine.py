@@ -19,7 +19,7 @@ from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.run import Run, Setting
 from gcp_local.orchestrator.states import JobState, Values
 from gcp_local.orchestrator.warm import WarmLauncher
-from gcp_local.protos import copy_of
+from gcp_local.rpc.protos import copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gcp_local.images.store import ImageStore
     from gcp_local.orchestrator.processes import Launcher
     from gcp_local.orchestrator.spec import Pipeline
-    from gcp_local.protos import Message
+    from gcp_local.rpc.protos import Message
     from gcp_local.storage.objects import ObjectStore
 
 _JOB_NAME = re.compile(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from gcp_local import clock
 from gcp_local.orchestrator.parameters import to_proto
 from gcp_local.orchestrator.states import ENDED_JOB, JobState, TaskState, Values
-from gcp_local.protos import copy_of, timestamp
+from gcp_local.rpc.protos import copy_of, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gcp_local.orchestrator.states import Outcome
-    from gcp_local.protos import Message
+    from gcp_local.rpc.protos import Message
 
 FAILED_PRECONDITION = 9  # google.rpc.Code
 CANCELLED = 1

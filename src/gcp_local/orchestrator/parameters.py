@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, TypeAlias
 
-from gcp_local.protos import Message, Value
+from gcp_local.rpc.protos import Message, Value
 
 Json: TypeAlias = Any
 """A value of JSON: None, bool, int, float, str, list, or a dict with str keys."""

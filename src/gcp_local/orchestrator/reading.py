@@ -31,10 +31,10 @@ from gcp_local.orchestrator.spec import (
     Task,
     TaskOutput,
 )
-from gcp_local.protos import from_json, raw, to_json
+from gcp_local.rpc.protos import from_json, raw, to_json
 
 if TYPE_CHECKING:
-    from gcp_local.protos import Message
+    from gcp_local.rpc.protos import Message
 
 SCHEMA_VERSION = "2.1.0"
 

@@ -20,14 +20,14 @@ from google.cloud.artifactregistry_v1.types import version as version_types
 
 from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound
-from gcp_local.protos import Message, Struct, raw, timestamp
+from gcp_local.rpc.protos import Message, Struct, raw, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gcp_local.database import Database
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.database import Database
 
 Repository = raw(repository_types.Repository)
 Package = raw(package_types.Package)

@@ -10,14 +10,14 @@ import re
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, NotFound
-from gcp_local.http import Answer, Request
-from gcp_local.multipart import split
-from gcp_local.rpc import Call
+from gcp_local.rpc.dispatch import Call
+from gcp_local.web.messages import Answer, Request
+from gcp_local.web.multipart import split
 
 if TYPE_CHECKING:
-    from gcp_local.projects import Projects
     from gcp_local.registry.packages import PackageRegistry
-    from gcp_local.rpc import Dispatcher
+    from gcp_local.resources.projects import Projects
+    from gcp_local.rpc.dispatch import Dispatcher
 
 HOST = re.compile(r"(?P<location>[a-z0-9-]+)-kfp\.pkg\.dev")
 _REPOSITORY_DEPTH = 3

@@ -13,15 +13,15 @@ from google.cloud.artifactregistry_v1.types import version as version_types
 
 from gcp_local import clock
 from gcp_local.errors import AlreadyExists, FailedPrecondition, InvalidArgument
-from gcp_local.listing import list_page
-from gcp_local.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.registry.packages import Package, Repository, Tag, Version, check_tag
+from gcp_local.resources.listing import list_page
+from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 
 if TYPE_CHECKING:
-    from gcp_local.operations import Operations
-    from gcp_local.projects import Projects
     from gcp_local.registry.packages import PackageRegistry
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.operations import Operations
+    from gcp_local.resources.projects import Projects
 
 OperationMetadata = raw(service_types.OperationMetadata)
 ListRepositoriesResponse = raw(repository_types.ListRepositoriesResponse)

@@ -13,7 +13,7 @@ from gcp_local.storage.names import check_bucket_name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gcp_local.database import Database
+    from gcp_local.resources.database import Database
     from gcp_local.storage.values import Preconditions
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.errors import RangeNotSatisfiable
-from gcp_local.http import Answer, FileSlice, Request
 from gcp_local.storage import wire
+from gcp_local.web.messages import Answer, FileSlice, Request
 
 if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore

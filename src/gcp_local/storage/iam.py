@@ -8,9 +8,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import ConditionNotMet, InvalidArgument, NotFound
-from gcp_local.http import Answer, Request
-from gcp_local.rpc import parse_json
+from gcp_local.rpc.dispatch import parse_json
 from gcp_local.storage.values import ANY
+from gcp_local.web.messages import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from gcp_local.database import Database
+    from gcp_local.resources.database import Database
 
 _CHUNK = 1 << 20
 

@@ -9,19 +9,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
-from gcp_local.http import Answer, Request
-from gcp_local.listing import make_token, read_text_token
-from gcp_local.rpc import parse_json
+from gcp_local.resources.listing import make_token, read_text_token
+from gcp_local.rpc.dispatch import parse_json
 from gcp_local.storage import download, iam, wire
 from gcp_local.storage.buckets import check_metageneration
 from gcp_local.storage.listing import Question, page_of
 from gcp_local.storage.upload_rest import UploadEndpoint
 from gcp_local.storage.values import Description
+from gcp_local.web.messages import Answer, Request
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gcp_local.projects import Projects
+    from gcp_local.resources.projects import Projects
     from gcp_local.storage.buckets import Bucket, BucketStore
     from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.uploads import Uploads

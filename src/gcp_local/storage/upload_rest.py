@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import InvalidArgument, NotFound, UploadCancelled
-from gcp_local.http import Answer, Request
-from gcp_local.multipart import split
-from gcp_local.rpc import parse_json
+from gcp_local.rpc.dispatch import parse_json
 from gcp_local.storage import wire
 from gcp_local.storage.uploads import ContentRange
 from gcp_local.storage.values import Description
+from gcp_local.web.messages import Answer, Request
+from gcp_local.web.multipart import split
 
 if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore

@@ -20,7 +20,7 @@ from gcp_local.storage.values import Description, Object, Preconditions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gcp_local.database import Database
+    from gcp_local.resources.database import Database
     from gcp_local.storage.objects import ObjectStore
 
 QUANTUM = 256 * 1024

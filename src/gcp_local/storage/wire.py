@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument, Unimplemented
-from gcp_local.labels import check_labels
+from gcp_local.resources.labels import check_labels
 from gcp_local.storage.values import Description, Object, Preconditions
 
 if TYPE_CHECKING:

@@ -23,18 +23,18 @@ from gcp_local.errors import (
     InvalidArgument,
     NotFound,
 )
-from gcp_local.labels import check_labels
-from gcp_local.listing import list_page
-from gcp_local.protos import Empty, Message, copy_of, raw, timestamp
+from gcp_local.resources.labels import check_labels
+from gcp_local.resources.listing import list_page
+from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcp_local.database import Database
-    from gcp_local.operations import Operations
-    from gcp_local.projects import Projects
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.database import Database
+    from gcp_local.resources.operations import Operations
+    from gcp_local.resources.projects import Projects
 
 Model = raw(model_types.Model)
 UploadModelResponse = raw(service_types.UploadModelResponse)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gcp_local.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from gcp_local.projects import Projects
+    from gcp_local.resources.projects import Projects
 
 _LOCATION = re.compile(r"projects/[^/]+/locations/[a-z]+(-[a-z0-9]+)*")
 _MAX_DISPLAY_NAME = 128

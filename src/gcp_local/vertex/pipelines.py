@@ -18,16 +18,16 @@ from google.cloud.aiplatform_v1.types import pipeline_state as state_types
 
 from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument
-from gcp_local.labels import check_labels
-from gcp_local.listing import list_page
-from gcp_local.protos import Empty, FieldMask, Message, copy_of, raw, timestamp
+from gcp_local.resources.labels import check_labels
+from gcp_local.resources.listing import list_page
+from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
 
 if TYPE_CHECKING:
-    from gcp_local.operations import Operations
-    from gcp_local.projects import Projects
     from gcp_local.registry.packages import PackageRegistry
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.operations import Operations
+    from gcp_local.resources.projects import Projects
 
 PipelineJob = raw(job_types.PipelineJob)
 ListPipelineJobsResponse = raw(service_types.ListPipelineJobsResponse)

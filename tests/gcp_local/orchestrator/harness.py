@@ -14,12 +14,12 @@ import yaml
 from google.cloud.aiplatform_v1.types import pipeline_job
 from kfp import compiler
 
-from gcp_local.database import Database
 from gcp_local.images.store import ImageStore
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.orchestrator.parameters import from_proto, to_proto
 from gcp_local.orchestrator.states import ENDED_JOB, JobState, TaskState
-from gcp_local.protos import Message, raw
+from gcp_local.resources.database import Database
+from gcp_local.rpc.protos import Message, raw
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.storage.objects import ObjectStore
 

@@ -27,9 +27,9 @@ from gcp_local.errors import (
     PayloadTooLarge,
     PermissionDenied,
 )
-from gcp_local.http import Answer, FileSlice, Request
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
-from gcp_local.rpc import Call
+from gcp_local.rpc.dispatch import Call
+from gcp_local.web.messages import Answer, FileSlice, Request
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.protos import Message
+from gcp_local.rpc.protos import Message
 
 Predicate = Callable[[Message], bool]
 # Which fields of a collection can be filtered or sorted by: the filter's name to the proto's path.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.protos import Empty, Message, raw
+from gcp_local.rpc.protos import Empty, Message, raw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

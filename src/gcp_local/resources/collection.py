@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gcp_local import clock
 from gcp_local.errors import AlreadyExists, NotFound
-from gcp_local.protos import Message
+from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gcp_local.database import Database
+    from gcp_local.resources.database import Database
 
 M = TypeVar("M", bound=Message)
 

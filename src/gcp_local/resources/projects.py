@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gcp_local.errors import InvalidArgument, PermissionDenied
 
 if TYPE_CHECKING:
-    from gcp_local.database import Database
+    from gcp_local.resources.database import Database
 
 _ID = re.compile(r"([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _PREFIX = re.compile(r"projects/([^/]+)")

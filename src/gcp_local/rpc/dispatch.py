@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
-from gcp_local.protos import Message, from_json, to_json
+from gcp_local.rpc.protos import Message, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gcp_local.routes import Route, RouteTable
+    from gcp_local.rpc.routes import Route, RouteTable
 
 # https://cloud.google.com/apis/docs/system-parameters: they never belong to the request message.
 _SYSTEM = {

@@ -9,12 +9,12 @@ from google.longrunning import operations_pb2  # type: ignore[import-untyped]
 
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument
-from gcp_local.listing import page_of
-from gcp_local.protos import Empty, Message, timestamp
+from gcp_local.resources.listing import page_of
+from gcp_local.rpc.protos import Empty, Message, timestamp
 
 if TYPE_CHECKING:
-    from gcp_local.projects import Projects
-    from gcp_local.resources import Resources
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.projects import Projects
 
 Operation: type[Message] = operations_pb2.Operation
 ListOperationsResponse: type[Message] = operations_pb2.ListOperationsResponse

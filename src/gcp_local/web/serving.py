@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.cloud import Cloud
-    from gcp_local.server import Server
+    from gcp_local.web.server import Server
 
 log = logging.getLogger("gcp_local")
 
@@ -53,7 +53,7 @@ def run(
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Late, for they take a second: a second server on the folder is refused without the wait.
         from gcp_local.cloud import Cloud
-        from gcp_local.server import Server
+        from gcp_local.web.server import Server
 
         cloud = Cloud(state, endpoint)
         try:

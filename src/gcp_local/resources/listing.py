@@ -8,8 +8,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.filtering import Fields, compile_filter, value_at
-from gcp_local.protos import Message
+from gcp_local.resources.filtering import Fields, compile_filter, value_at
+from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,0 +1,1 @@
+"""What Google's services share: resources kept by name, listed, filtered, labelled."""

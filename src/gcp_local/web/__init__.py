@@ -1,0 +1,1 @@
+"""HTTP: the server and its life, its requests and answers."""
