@@ -1,5 +1,6 @@
 """The commit that a release is made of, asked of git."""
 
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,27 @@ def head_commit(root: Path) -> Commit:
         ) from None
     sha, time, subject = answer.split("\n", 2)
     return Commit(sha=sha, time=time, subject=subject.strip(), clean=not changed.strip())
+
+
+def resolve_commit(root: Path, name: str) -> str:
+    """Return the sha that a commit is called by: a whole sha itself, or a tag, branch or short sha.
+
+    Raises:
+        InvalidInput: git knows no such commit here.
+
+    """
+    if re.fullmatch(r"[0-9a-f]{40}", name):
+        return name
+    try:
+        return _git(
+            root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        ).strip()
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        raise InvalidInput(
+            f"`{name}` is no commit here", where="--commit", fix="give a sha, a tag or HEAD"
+        ) from None
+    # `--end-of-options` is echoed by git before 2.30.
+    return sha.split()[-1]
 
 
 def _git(root: Path, *arguments: str) -> str:

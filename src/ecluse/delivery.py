@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecluse.check import check_settings
-from ecluse.commit import head_commit
+from ecluse.cloud import Cloud
+from ecluse.commit import head_commit, resolve_commit
 from ecluse.compiler import compile_pipelines
 from ecluse.errors import InvalidInput
 from ecluse.release import Release, make_release, read_release
-from ecluse.release_store import fetch_release
+from ecluse.release_store import fetch_release, refuse_other_release
 from ecluse.runtime_image import resolve_image
+from ecluse.sample_data import lay_sample, sample_address, sample_file
 from ecluse.workplace import Workplace
 
 
@@ -54,12 +56,30 @@ def find_release(
     """
     if folder is not None and commit is not None:
         raise InvalidInput("give --release or --commit, not both", where="command line")
+    cloud = workplace.cloud(environment)
+    below = workplace.below(cloud)
     if commit is not None:
-        cloud = workplace.cloud(environment)
-        return fetch_release(workplace.below(cloud) or cloud, commit)
+        return fetch_release(below or cloud, resolve_commit(workplace.catalog.root, commit))
     if folder is None:
         raise InvalidInput("which release?", where="command line", fix="give --release or --commit")
-    return read_release(folder)
+    release, files = read_release(folder)
+    if below is not None:
+        refuse_other_release(below, release)
+    return release, files
+
+
+def lay_missing_samples(workplace: Workplace, release: Release, cloud: Cloud) -> None:
+    """On the embedded cloud, lay sample data where a pipeline would look and find nothing."""
+    if not workplace.local:
+        return
+    catalog = workplace.catalog
+    for name in sorted(set(release.pipelines) & set(catalog.pipeline_names)):
+        folder = catalog.pipeline(name)
+        if folder.settings.sample_data is None:
+            continue
+        address = sample_address(folder, cloud)
+        if not cloud.storage.exists(address):
+            lay_sample(folder, cloud, sample_file(catalog, folder, given=None))
 
 
 def _check_image(reference: str, repository: str) -> None:

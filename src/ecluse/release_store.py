@@ -18,19 +18,16 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
 
     """
     folder = _folder(cloud, release.commit)
-    manifest = f"{folder}/{MANIFEST}"
-    try:
-        for name, content in files.items():
-            cloud.storage.write_once(f"{folder}/{name}", content, content_type="application/yaml")
-        cloud.storage.write_once(manifest, release.content())
-    except Refused as error:
-        if error.where.startswith(folder):
+    # The manifest last: a folder with a manifest is whole.
+    for name, content in [*files.items(), (MANIFEST, release.content())]:
+        kind = "application/json" if name == MANIFEST else "application/yaml"
+        address = f"{folder}/{name}"
+        if cloud.storage.write_once(address, content, content_type=kind) != content:
             raise Refused(
                 f"commit {release.commit[:12]} already has a release, and it is not this one",
-                where=error.where,
+                where=address,
                 fix=f"promote that one with --commit {release.commit}, or commit and build anew",
-            ) from None
-        raise
+            )
     return folder
 
 
@@ -61,6 +58,24 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
         files[pipeline.file] = found.content if found is not None else b""
     verify_release(release, files, where=folder)
     return release, files
+
+
+def refuse_other_release(cloud: Cloud, release: Release) -> None:
+    """Check that a release is the very one that an environment keeps for its commit.
+
+    Raises:
+        InvalidInput: that commit has no release there.
+        ReleaseAltered: it has another one.
+
+    """
+    kept, _ = fetch_release(cloud, release.commit)
+    if kept != release:
+        raise ReleaseAltered(
+            f"this is not the release that {cloud.environment.name} keeps for commit "
+            f"{release.commit[:12]}",
+            where=_folder(cloud, release.commit),
+            fix=f"promote that one with --commit {release.commit}",
+        )
 
 
 def _folder(cloud: Cloud, commit: str) -> str:

@@ -34,6 +34,26 @@ def sample_file(catalog: Catalog, folder: PipelineFolder, *, given: Path | None)
     return partial.replace(path)
 
 
+def sample_address(folder: PipelineFolder, cloud: Cloud) -> str:
+    """Return where the pipeline looks for its data in an environment.
+
+    Raises:
+        InvalidInput: the parameter holds no gs:// address there.
+
+    """
+    parameter = _declared(folder).parameter
+    parameters = folder.settings.parameters_in(
+        cloud.environment, (parameter,), runtime_image="", commit=""
+    )
+    address = parameters.get(parameter)
+    if not isinstance(address, str) or not address.startswith("gs://"):
+        raise InvalidInput(
+            f"the parameter `{parameter}` holds no gs:// address to lay sample data at",
+            where=folder.where("parameters"),
+        )
+    return address
+
+
 def lay_sample(folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
     """Upload a data file to where the pipeline looks for it in an environment.
 
@@ -44,14 +64,7 @@ def lay_sample(folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
 
     """
     assert cloud.addresses.local is not None, "sample data is for the embedded cloud only"
-    sample = _declared(folder)
-    parameters = folder.settings.parameters_in(cloud.environment, (), runtime_image="", commit="")
-    address = parameters.get(sample.parameter)
-    if not isinstance(address, str) or not address.startswith("gs://"):
-        raise InvalidInput(
-            f"the parameter `{sample.parameter}` holds no gs:// address to lay sample data at",
-            where=folder.where("parameters"),
-        )
+    address = sample_address(folder, cloud)
     cloud.storage.upload(address, file, content_type="text/csv")
     return address
 

@@ -75,6 +75,27 @@ def test_prod_runs_the_bytes_that_nonprod_qualified(
     assert (row["version"], row["by"], row["digest"]) == ("v1.4.0", "ann@example.com", qualified)
 
 
+def test_prod_takes_a_release_folder_only_if_it_is_the_one_that_nonprod_keeps(
+    ecluse: Commands,
+) -> None:
+    release = str(ecluse.build())
+    unknown = ecluse.promote("prod", "--release", release)
+    assert unknown.code == 2
+    assert "has no release in nonprod → promote it to nonprod first" in unknown.err
+    assert ecluse.promote("nonprod", "--release", release).code == 0
+    assert ecluse.promote("prod", "--release", release).code == 0
+
+
+def test_a_commit_can_be_called_by_its_tag(ecluse: Commands) -> None:
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
+    root = str(ecluse.repository.root)
+    subprocess.run(["git", "-C", root, "tag", "v1.0.0"], check=True)
+    assert ecluse.promote("prod", "--commit", "v1.0.0").code == 0
+    unknown = ecluse.promote("prod", "--commit", "v2.0.0")
+    assert unknown.code == 2
+    assert "`v2.0.0` is no commit here" in unknown.err
+
+
 def test_an_unchanged_pipeline_is_neither_run_nor_touched(ecluse: Commands, address: str) -> None:
     release = str(ecluse.build())
     assert ecluse.promote("nonprod", "--release", release).code == 0
@@ -264,7 +285,9 @@ def test_a_manifest_that_was_touched_at_all_is_refused(ecluse: Commands) -> None
     assert "was edited after it was built" in answer.err
 
 
-def test_settings_altered_together_with_their_digest_did_not_qualify(ecluse: Commands) -> None:
+def test_settings_altered_together_with_their_digest_are_not_what_nonprod_keeps(
+    ecluse: Commands,
+) -> None:
     folder = ecluse.build()
     assert ecluse.promote("nonprod", "--release", str(folder)).code == 0
     settings = {
@@ -277,7 +300,7 @@ def test_settings_altered_together_with_their_digest_did_not_qualify(ecluse: Com
     rewrite(folder, {"settings": settings, "settings_digest": digest_of_value(settings)})
     answer = ecluse.promote("prod", "--release", str(folder))
     assert answer.code == 1
-    assert "did not qualify in nonprod" in answer.err
+    assert "this is not the release that nonprod keeps for commit" in answer.err
     assert live_digest(ecluse, "prod") is None
 
 

@@ -150,6 +150,7 @@ def promote(
     """
     from ecluse import promotion
     from ecluse.cli import output
+    from ecluse.delivery import lay_missing_samples
     from ecluse.lift import Order
     from ecluse.report.terminal import Board, plan_table
 
@@ -164,6 +165,7 @@ def promote(
         only=_known(released, pipeline or []),
     )
     console.print(plan_table(made))
+    lay_missing_samples(workplace, released, cloud)
     outcomes = prepared.execute(made, Board(console))
     _report(console, outcomes, environment, released, markdown)
     if json:

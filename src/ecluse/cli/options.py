@@ -36,7 +36,9 @@ ReleaseFolder = Annotated[
 Commit = Annotated[
     str | None,
     typer.Option(
-        "--commit", help="Take this commit's release from the evidence of the environment below."
+        "--commit",
+        help="Take the release of this commit (a sha, a tag, HEAD) from where the environment "
+        "below keeps it.",
     ),
 ]
 

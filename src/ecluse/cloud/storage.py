@@ -11,7 +11,6 @@ from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
-from ecluse.errors import Refused
 
 
 class PreconditionFailed(Exception):
@@ -61,6 +60,11 @@ class Storage:
             raise
         return StoredObject(content=content, generation=int(blob.generation))
 
+    def exists(self, address: str) -> bool:
+        """Whether there is an object."""
+        with translated(address):
+            return bool(self._blob(address).exists(retry=self._retry))
+
     def write(
         self,
         address: str,
@@ -99,32 +103,24 @@ class Storage:
 
     def write_once(
         self, address: str, content: bytes, *, content_type: str = "application/json"
-    ) -> None:
-        """Write an object that never changes; writing the same content again is no error.
+    ) -> bytes:
+        """Write an object that never changes, unless it is there, and return what is there now.
 
-        Raises:
-            Refused: it exists with another content.
-
+        The object is looked at first: where a retention policy holds, writing what exists is
+        forbidden, and the answer would not tell that from a missing permission.
         """
-        try:
-            self.write(address, content, if_generation=0, content_type=content_type)
-        except PreconditionFailed:
-            found = self.read(address)
-            if found is None or found.content != content:
-                raise Refused(
-                    "an object that is written once exists with another content", where=address
-                ) from None
+        found = self.read(address)
+        if found is None:
+            try:
+                self.write(address, content, if_generation=0, content_type=content_type)
+            except PreconditionFailed:
+                found = self.read(address)
+        return content if found is None else found.content
 
-    def write_json_once(self, address: str, value: Any) -> Any:
-        """Write a JSON object unless there is one, and return the one that is there now."""
+    def write_json_once(self, address: str, value: Any) -> None:
+        """Write a JSON object that never changes, unless it is there."""
         content = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode()
-        try:
-            self.write(address, content, if_generation=0)
-        except PreconditionFailed:
-            found = self.read(address)
-            if found is not None:
-                return json.loads(found.content)
-        return value
+        self.write_once(address, content)
 
     def list(self, prefix: str) -> list[str]:
         """Return the addresses that begin with a prefix, sorted."""
