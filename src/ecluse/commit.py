@@ -56,9 +56,9 @@ def resolve_commit(root: Path, name: str) -> str:
     if re.fullmatch(r"[0-9a-f]{40}", name):
         return name
     try:
-        return _git(
+        sha = _git(
             root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
-        ).strip()
+        )
     except (subprocess.CalledProcessError, FileNotFoundError):
         raise InvalidInput(
             f"`{name}` is no commit here", where="--commit", fix="give a sha, a tag or HEAD"
