@@ -10,21 +10,21 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import pandas as pd
 from sklearn import metrics
 
 from churn.features import LABEL
-from churn.schema import CLASS_NAMES
+from churn.schema import CLASS_NAMES, UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    import pandas as pd
     from numpy.typing import NDArray
 
 SLICED_BY: Final = ("Gender", "Age_Band", "Income_Category", "Card_Category")
-AGE_BANDS: Final = {"under_40": 40, "40_to_49": 50, "50_to_59": 60, "60_and_over": 1000}
-"""Age bands by the first age that is beyond them."""
+AGE_BANDS: Final = {"under_40": 0, "40_to_49": 40, "50_to_59": 50, "60_and_over": 60}
+"""Age bands by their first age. Customers of no known age are a band of their own, `Unknown`."""
 
 SMALLEST_SLICE: Final = 30
 """Slices with fewer customers than this, or of one class only, tell nothing and are left out."""
@@ -215,9 +215,7 @@ def _slices(
     probabilities: NDArray[np.float64],
     threshold: float,
 ) -> list[Slice]:
-    edges = list(AGE_BANDS.values())
-    bands = np.array(list(AGE_BANDS))[np.searchsorted(edges, table["Customer_Age"], side="right")]
-    columns = table.assign(Age_Band=bands)
+    columns = table.assign(Age_Band=_age_bands(table["Customer_Age"]))
     found = []
     for column in SLICED_BY:
         for value in sorted(columns[column].unique()):
@@ -226,6 +224,12 @@ def _slices(
                 scores = score(labels[rows], probabilities[rows], threshold)
                 found.append(Slice(column, str(value), scores))
     return found
+
+
+def _age_bands(ages: pd.Series) -> pd.Series:
+    edges = [*AGE_BANDS.values(), np.inf]
+    bands = pd.cut(ages, edges, right=False, labels=list(AGE_BANDS))
+    return bands.cat.add_categories(UNKNOWN).fillna(UNKNOWN).astype(str)
 
 
 def _slug(text: str) -> str:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from churn import evaluation, split, training
+from churn import evaluation, features, schema, split, training, validation
+from churn import report as report_page
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +89,35 @@ def test_a_tiny_or_one_sided_slice_is_left_out(table: pd.DataFrame) -> None:
     some.loc[:9, "Gender"] = "M"
     judged = evaluation.evaluate(some, np.linspace(0.01, 0.99, 200))
     assert not [key for key in judged.by_slice() if "Gender.M" in key]
+
+
+def test_customers_of_no_known_age_are_a_slice_of_their_own(table: pd.DataFrame) -> None:
+    some = table.head(400).assign(Customer_Age=[39.0, 40.0, 60.0, np.nan] * 100)
+    by_slice = evaluation.evaluate(some, np.linspace(0.01, 0.99, 400)).by_slice()
+    bands = {key for key in by_slice if key.startswith("rows.Age_Band")}
+    assert bands == {
+        f"rows.Age_Band.{band}" for band in ("under_40", "40_to_49", "60_and_over", "Unknown")
+    }
+    assert {by_slice[band] for band in bands} == {100}
+
+
+def test_a_file_with_gaps_in_every_number_goes_all_the_way_to_an_evaluation(
+    generated: pd.DataFrame,
+) -> None:
+    raw = generated.head(4000).astype(str)
+    for offset, column in enumerate(schema.NUMBERS):
+        raw.loc[offset::25, column.name] = None
+    report = validation.validate(raw)
+    assert report.valid
+    assert len(report.warnings) == len(schema.NUMBERS)
+    parts = split.split(features.prepare(validation.clean(raw)), split.SplitPlan())
+    plan = training.TrainingPlan(rounds=40)
+    model = training.train(parts.train, parts.validation, plan).model
+    judged = evaluation.evaluate(
+        parts.test, model.predict(parts.test), importance=model.importance(parts.test)
+    )
+    assert judged.scores.roc_auc > 0.95
+    assert "<svg" in report_page.render(judged)
 
 
 def test_customers_of_one_class_cannot_be_judged(table: pd.DataFrame) -> None:
