@@ -37,7 +37,7 @@ class Column:
         return self.kind != "category" or UNKNOWN in self.categories
 
 
-ID: Final = Column("CLIENTNUM", "integer", 1)
+ID: Final = Column("CLIENTNUM", "integer", 1, 2**63 - 1)
 TARGET: Final = Column(
     "Attrition_Flag", "category", categories=("Existing Customer", "Attrited Customer")
 )

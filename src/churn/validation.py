@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from churn.errors import DataError
-from churn.schema import CATEGORIES, ID, LEAKING, NUMBERS, REQUIRED, TARGET, UNKNOWN, Column
+from churn.schema import (
+    CATEGORIES,
+    ID,
+    LEAKING,
+    NUMBERS,
+    POSITIVE,
+    REQUIRED,
+    TARGET,
+    UNKNOWN,
+    Column,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
 
 MISSING_LIMIT: Final = 0.05
 """The share of a number's rows that may be missing: XGBoost copes with gaps, not with a hole."""
+
+_WHOLE: Final = r"^\s*([+-]?[0-9]+)(?:\.0*)?\s*$"
+"""A whole number, which may be written `7.0`; its digits are the group."""
 
 _SHOWN: Final = 3
 """How many offending values a message quotes."""
@@ -47,8 +60,9 @@ class ValidationReport:
             more = f" (and {len(self.errors) - 1} more)" if len(self.errors) > 1 else ""
             return f"{self.errors[0]}{more}"
         share = 0.0 if self.attrited_share is None else self.attrited_share
-        warnings = f", {len(self.warnings)} warnings" if self.warnings else ""
-        return f"{self.rows:,} rows, {self.customers:,} customers, {share:.1%} attrited{warnings}"
+        found = [_count(self.rows, "row"), _count(self.customers, "customer")]
+        warnings = [_count(len(self.warnings), "warning")] if self.warnings else []
+        return ", ".join([*found, f"{share:.1%} attrited", *warnings])
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -102,7 +116,10 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def validate(raw: pd.DataFrame) -> ValidationReport:
-    """Look at raw text columns: types, ranges, categories, duplicates, gaps, whether any rows."""
+    """Look at raw text columns: types, ranges, categories, duplicates, gaps, rows and classes.
+
+    Customers are compared as `clean` returns them: `7` and `7.0` are one id.
+    """
     missing = [name for name in REQUIRED if name not in raw.columns]
     if missing:
         plural = "s" if len(missing) > 1 else ""
@@ -110,33 +127,36 @@ def validate(raw: pd.DataFrame) -> ValidationReport:
         return ValidationReport(len(raw), 0, None, (error,), ())
     if raw.empty:
         return ValidationReport(0, 0, None, ("no rows",), ())
+    typed = _typed(raw)
     errors: list[str] = []
     warnings: list[str] = []
     for column in (ID, *NUMBERS):
-        errors += _number_errors(raw[column.name], column)
+        errors += _number_errors(raw[column.name], typed[column.name], column)
         share = float(raw[column.name].isna().mean())
         if column is not ID and 0 < share <= MISSING_LIMIT:
-            warnings.append(f"{column.name}: {_count(raw[column.name].isna(), 'missing value')}")
+            warnings.append(f"{column.name}: {_gaps(raw[column.name])}")
     for column in (TARGET, *CATEGORIES):
         errors += _category_errors(raw[column.name], column)
         if column.takes_missing and raw[column.name].isna().any():
-            gaps = _count(raw[column.name].isna(), "missing value")
-            warnings.append(f"{column.name}: {gaps}, taken as {UNKNOWN}")
-    repeated = raw[list(REQUIRED)].duplicated()
+            warnings.append(f"{column.name}: {_gaps(raw[column.name])}, taken as {UNKNOWN}")
+    repeated = typed.duplicated()
     if repeated.any():
-        warnings.append(f"{ID.name}: {_count(repeated, 'repeated row')}, dropped")
-    conflicting = raw.loc[~repeated, ID.name].dropna().duplicated()
+        warnings.append(f"{ID.name}: {_count(int(repeated.sum()), 'repeated row')}, dropped")
+    customers = typed[~repeated]
+    conflicting = customers[ID.name].dropna().duplicated()
     if conflicting.any():
         ids = raw.loc[conflicting[conflicting].index, ID.name]
         errors.append(f"{ID.name}: customers with more than one row: {_examples(ids)}")
+    classes = customers[TARGET.name].dropna().unique()
+    if len(classes) == 1:
+        errors.append(f"{TARGET.name}: every customer is {classes[0]!r}: nothing to tell apart")
     extra = [str(name) for name in raw.columns if name not in REQUIRED and name not in LEAKING]
     if extra:
         warnings.append(f"columns that nothing uses: {', '.join(extra)}")
-    flags = raw.loc[~repeated, TARGET.name]
     return ValidationReport(
         rows=len(raw),
-        customers=int(raw[ID.name].nunique()),
-        attrited_share=float((flags == TARGET.categories[1]).mean()),
+        customers=int(customers[ID.name].nunique()),
+        attrited_share=float((customers[TARGET.name] == POSITIVE).mean()),
         errors=tuple(errors),
         warnings=tuple(warnings),
     )
@@ -169,46 +189,54 @@ def clean(raw: pd.DataFrame) -> pd.DataFrame:
     report = validate(raw)
     if not report.valid:
         raise DataError(report.summary)
-    frame = raw[list(REQUIRED)].drop_duplicates().reset_index(drop=True)
-    for column in (ID, *NUMBERS):
-        values = pd.to_numeric(frame[column.name])
-        whole = column.kind == "integer" and not values.isna().any()
-        frame[column.name] = values.astype("int64" if whole else "float64")
-    for column in CATEGORIES:
-        frame[column.name] = frame[column.name].fillna(UNKNOWN)
-    return frame
+    return _typed(raw).drop_duplicates(ignore_index=True)
 
 
-def _number_errors(text: pd.Series, column: Column) -> Iterator[str]:
-    values = pd.to_numeric(text, errors="coerce")
-    wrong = text.notna() & values.isna()
-    if wrong.any():
-        yield f"{column.name}: {_count(wrong, 'value')} not a number: {_examples(text[wrong])}"
+def _typed(raw: pd.DataFrame) -> pd.DataFrame:
+    """Return the required columns, numbers as numbers; what is no number becomes NaN."""
+    numbers = {column.name: _numbers(raw[column.name], column) for column in (ID, *NUMBERS)}
+    categories = {column.name: raw[column.name].fillna(UNKNOWN) for column in CATEGORIES}
+    return raw[list(REQUIRED)].assign(**numbers, **categories)
+
+
+def _numbers(text: pd.Series, column: Column) -> pd.Series:
+    """Return a column's numbers; NaN for a gap and for what is no number of the column's kind.
+
+    Whole numbers are read by their digits, so that an id of 19 of them keeps the last one.
+    """
     if column.kind == "integer":
-        broken = values.notna() & (values % 1 != 0)
-        if broken.any():
-            yield f"{column.name}: {_count(broken, 'value')} not whole: {_examples(text[broken])}"
+        return pd.to_numeric(text.str.extract(_WHOLE, expand=False), errors="coerce")
+    return pd.to_numeric(text, errors="coerce").astype("float64")
+
+
+def _number_errors(text: pd.Series, values: pd.Series, column: Column) -> Iterator[str]:
+    noun = "a whole number" if column.kind == "integer" else "a number"
+    yield from _offences(text, text.notna() & values.isna(), f"not {noun}")
     outside = values.notna() & ~values.between(column.least, column.most)
-    if outside.any():
-        bounds = f"{column.least:g} to {column.most:g}"
-        found = f"{bounds}: {_examples(text[outside])}"
-        yield f"{column.name}: {_count(outside, 'value')} outside {found}"
+    yield from _offences(text, outside, f"outside {column.least:g} to {column.most:g}")
     limit = 0.0 if column is ID else MISSING_LIMIT
     if text.isna().mean() > limit:
-        yield f"{column.name}: {_count(text.isna(), 'missing value')}, more than {limit:.0%}"
+        yield f"{column.name}: {_gaps(text)}, more than {limit:.0%}"
 
 
 def _category_errors(text: pd.Series, column: Column) -> Iterator[str]:
     strange = text.notna() & ~text.isin(column.categories)
-    if strange.any():
-        found = _examples(text[strange])
-        yield f"{column.name}: {_count(strange, 'value')} of no known category: {found}"
+    yield from _offences(text, strange, "of no known category")
     if text.isna().any() and not column.takes_missing:
-        yield f"{column.name}: {_count(text.isna(), 'missing value')}"
+        yield f"{column.name}: {_gaps(text)}"
 
 
-def _count(mask: pd.Series, noun: str) -> str:
-    number = int(mask.sum())
+def _offences(text: pd.Series, wrong: pd.Series, what: str) -> Iterator[str]:
+    if wrong.any():
+        found = _count(int(wrong.sum()), "value")
+        yield f"{text.name}: {found} {what}: {_examples(text[wrong])}"
+
+
+def _gaps(text: pd.Series) -> str:
+    return _count(int(text.isna().sum()), "missing value")
+
+
+def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

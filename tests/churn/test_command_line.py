@@ -42,7 +42,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
         (None, "no such file"),
         ("not,a\nchurn,file\n", "missing columns: CLIENTNUM, Attrition_Flag"),
         ("header only", "no rows"),
-        ("wrong type", "Customer_Age: 2 values not a number: 'old'"),
+        ("wrong type", "Customer_Age: 2 values not a whole number: 'old'"),
     ],
 )
 def test_a_bad_file_is_one_line_and_exit_code_2(

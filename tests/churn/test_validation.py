@@ -45,8 +45,9 @@ def test_the_public_file_has_neither_errors_nor_warnings(public_file: Path) -> N
 @pytest.mark.parametrize(
     ("change", "error"),
     [
-        (put("Customer_Age", "old"), "Customer_Age: 1 value not a number: 'old'"),
-        (put("Customer_Age", "41.5"), "Customer_Age: 1 value not whole: '41.5'"),
+        (put("Customer_Age", "old"), "Customer_Age: 1 value not a whole number: 'old'"),
+        (put("Customer_Age", "41.5"), "Customer_Age: 1 value not a whole number: '41.5'"),
+        (put("Credit_Limit", "much"), "Credit_Limit: 1 value not a number: 'much'"),
         (put("Customer_Age", "7"), "Customer_Age: 1 value outside 18 to 110: '7'"),
         (put("Avg_Utilization_Ratio", "1.2", 2), "Avg_Utilization_Ratio: 2 values outside 0 to 1"),
         (put("Credit_Limit", "inf"), "Credit_Limit: 1 value outside 0 to 1e+06: 'inf'"),
@@ -55,6 +56,12 @@ def test_the_public_file_has_neither_errors_nor_warnings(public_file: Path) -> N
         (put("Attrition_Flag", None), "Attrition_Flag: 1 missing value"),
         (put("CLIENTNUM", None), "CLIENTNUM: 1 missing value, more than 0%"),
         (put("CLIENTNUM", "768805383", 2), "CLIENTNUM: customers with more than one row: '7688"),
+        (put("CLIENTNUM", "9" * 23), "CLIENTNUM: 1 value outside 1 to 9.22337e+18: '999999"),
+        (put("CLIENTNUM", str(2**63)), "CLIENTNUM: 1 value outside 1 to 9.22337e+18: '9223"),
+        (
+            put("Attrition_Flag", "Existing Customer", 400),
+            "Attrition_Flag: every customer is 'Existing Customer': nothing to tell apart",
+        ),
         (put("Credit_Limit", None, 21), "Credit_Limit: 21 missing values, more than 5%"),
         (lambda frame: frame.head(0), "no rows"),
         (lambda frame: frame.drop(columns=["Gender"]), "missing column: Gender"),
@@ -85,10 +92,42 @@ def test_a_few_missing_numbers_stay_missing_and_are_reported(raw: pd.DataFrame) 
     assert validation.clean(raw)["Total_Trans_Ct"].isna().tolist()[:2] == [True, False]
 
 
+def test_the_summary_counts_in_plain_english(raw: pd.DataFrame) -> None:
+    assert validation.validate(raw).summary.startswith("400 rows, 400 customers, ")
+    raw.loc[0, "Total_Trans_Ct"] = None
+    assert validation.validate(raw).summary.endswith("% attrited, 1 warning")
+    raw.loc[0, "Gender"] = None
+    assert validation.validate(raw).summary.endswith("% attrited, 2 warnings")
+
+
 def test_repeated_rows_are_dropped_and_reported(raw: pd.DataFrame) -> None:
     twice = pd.concat([raw, raw.head(5)], ignore_index=True)
     assert validation.validate(twice).warnings == ("CLIENTNUM: 5 repeated rows, dropped",)
     pd.testing.assert_frame_equal(validation.clean(twice), validation.clean(raw))
+
+
+def test_rows_that_say_the_same_in_other_words_are_one_row(raw: pd.DataFrame) -> None:
+    again = raw.head(1).assign(CLIENTNUM=raw["CLIENTNUM"] + ".0", Customer_Age="051.")
+    raw.loc[0, "Customer_Age"] = "51"
+    twice = pd.concat([raw, again], ignore_index=True)
+    report = validation.validate(twice)
+    assert report.valid
+    assert report.customers == 400
+    assert report.warnings == ("CLIENTNUM: 1 repeated row, dropped",)
+    pd.testing.assert_frame_equal(validation.clean(twice), validation.clean(raw))
+
+
+def test_an_id_written_in_two_ways_is_one_customer(raw: pd.DataFrame) -> None:
+    raw.loc[:1, "CLIENTNUM"] = ["7", "7.0"]
+    report = validation.validate(raw)
+    assert report.errors == ("CLIENTNUM: customers with more than one row: '7.0'",)
+    assert report.customers == 399
+
+
+def test_the_longest_ids_keep_every_digit(raw: pd.DataFrame) -> None:
+    ids = [str(2**63 - 1), f"{2**63 - 2}.0"]
+    raw.loc[:1, "CLIENTNUM"] = ids
+    assert validation.clean(raw)["CLIENTNUM"].tolist()[:2] == [2**63 - 1, 2**63 - 2]
 
 
 def test_clean_rows_are_typed_and_without_the_leaking_columns(raw: pd.DataFrame) -> None:
