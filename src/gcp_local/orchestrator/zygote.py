@@ -267,7 +267,7 @@ def _become(zygote: Channel) -> NoReturn:
     with open(program, "w", encoding="utf-8") as file:
         file.write(request["source"])
     sys.argv = ["-m", "--component_module_path", program, *request["arguments"]]
-    own = os.fstat(zygote.fileno())
+    process, own = os.getpid(), os.fstat(zygote.fileno())
     code = 1
     try:
         runpy.run_module("kfp.dsl.executor_main", run_name="__main__", alter_sys=True)
@@ -279,9 +279,10 @@ def _become(zygote: Channel) -> NoReturn:
         sys.excepthook(type(error), error, trace.tb_next if trace else None)
     finally:
         code = _finished(code)
-        # Whatever the component did to its file descriptors, write into this one only.
+        # Children that the component forked come by here too, and speak only for themselves.
+        # And whatever it did to its file descriptors, write into this one only.
         with contextlib.suppress(OSError):
-            if os.path.samestat(own, os.fstat(zygote.fileno())):
+            if os.getpid() == process and os.path.samestat(own, os.fstat(zygote.fileno())):
                 heavy = any(name in sys.modules for name in request["watch"])
                 zygote.send({"code": code, "heavy": heavy})
         os._exit(code)

@@ -150,6 +150,20 @@ def exit_with(code: int) -> None:
 
 
 @component
+def fork_and_fail(how: str) -> None:
+    import os
+    import sys
+
+    child = os.fork()
+    if child == 0:
+        if how == "exits":
+            sys.exit(0)
+        return
+    os.waitpid(child, 0)
+    raise ValueError("the parent failed")
+
+
+@component
 def kill_itself() -> None:
     import os
     import signal

@@ -137,6 +137,17 @@ def test_an_exit_code_is_reported(cloud: Cloud, task: Any, expected: str) -> Non
     assert expected in result.error
 
 
+@pytest.mark.parametrize("how", ["exits", "falls through"])
+def test_a_child_that_a_component_forks_does_not_end_its_task(cloud: Cloud, how: str) -> None:
+    @dsl.pipeline(name="forks")
+    def forks(how: str) -> None:
+        c.fork_and_fail(how=how)
+
+    result = cloud.run(forks, {"how": how})
+    assert result.state is JobState.FAILED
+    assert "ValueError: the parent failed" in result.tasks["fork-and-fail"].error.message
+
+
 def test_a_component_ends_as_python_ends(cloud: Cloud) -> None:
     @dsl.pipeline(name="endings")
     def endings() -> None:
