@@ -34,7 +34,7 @@ def train_model(
         column_share: The share of features that each tree sees.
         seed: The same seed, data and number of threads give the same model.
         threads: How many threads train; one is the fastest on thousands of customers.
-        model: The model's folder: XGBoost's own format, class names, feature names.
+        model: The model's folder: XGBoost's own format, class names, feature names, threshold.
         metrics: The number of trees, and the log loss on both parts.
 
     """

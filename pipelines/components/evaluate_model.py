@@ -25,14 +25,15 @@ def evaluate_model(
         slice_metrics: The scores of customers alike, under keys like `roc_auc.Gender.F`.
         classification: The ROC curve and the confusion matrix.
         report: A page to look at.
-        evaluated_model: The model's folder with `evaluation.json` beside it: what gets registered.
+        evaluated_model: The model's folder, with the threshold that it was judged by and
+            `evaluation.json` beside it: what gets registered.
 
     Returns:
         The ROC AUC, for the pipeline to decide by.
 
     """
+    from dataclasses import replace
     from pathlib import Path
-    from shutil import copytree
 
     import pandas as pd
 
@@ -41,11 +42,11 @@ def evaluate_model(
     from churn.report import render
 
     table = pd.read_parquet(test.path)
-    trained = load(Path(model.path))
+    judged = replace(load(Path(model.path)), threshold=threshold)
     evaluation = evaluate(
-        table, trained.predict(table), threshold=threshold, importance=trained.importance(table)
+        table, judged.predict(table), threshold=threshold, importance=judged.importance(table)
     )
-    copytree(model.path, evaluated_model.path, dirs_exist_ok=True)
+    judged.save(Path(evaluated_model.path))
     evaluation.write(Path(evaluated_model.path) / "evaluation.json")
     evaluated_model.metadata.update(model.metadata)
     Path(report.path).write_text(render(evaluation), encoding="utf-8")

@@ -1,14 +1,14 @@
 """The trained model and its folder.
 
-The folder holds `model.ubj` (XGBoost's own format), `class_names.json` and `features.json`. No
-pickle: reading a model runs no code.
+The folder holds `model.ubj` (XGBoost's own format), `class_names.json`, `features.json` and
+`decision.json`. No pickle: reading a model runs no code.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import xgboost
@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 MODEL_FILE: Final = "model.ubj"
 CLASSES_FILE: Final = "class_names.json"
 FEATURES_FILE: Final = "features.json"
+DECISION_FILE: Final = "decision.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A booster that ends at its best round, and the classes that its output speaks of."""
+    """A booster that ends at its best round, and the classes that its output speaks of.
+
+    `threshold` is the probability from which on a customer counts as leaving: the likelier class,
+    unless an evaluation was asked to judge by another.
+    """
 
     booster: xgboost.Booster
     class_names: tuple[str, ...] = CLASS_NAMES
+    threshold: float = 0.5
 
     def predict(self, table: pd.DataFrame) -> NDArray[np.float64]:
         """Return the probability that each prepared customer leaves, shape (rows,)."""
@@ -55,6 +61,7 @@ class Model:
         self.booster.save_model(folder / MODEL_FILE)
         _write_json(folder / CLASSES_FILE, list(self.class_names))
         _write_json(folder / FEATURES_FILE, features.names())
+        _write_json(folder / DECISION_FILE, {"threshold": self.threshold})
 
 
 def load(folder: Path) -> Model:
@@ -63,16 +70,20 @@ def load(folder: Path) -> Model:
     Raises DataError if a file is missing, or if the model was trained on other features than this
     code computes: its predictions would be nonsense.
     """
-    for name in (MODEL_FILE, CLASSES_FILE, FEATURES_FILE):
+    for name in (MODEL_FILE, CLASSES_FILE, FEATURES_FILE, DECISION_FILE):
         if not (folder / name).is_file():
             raise DataError(f"{folder}: no {name}: not a model of this package")
-    trained_on = json.loads((folder / FEATURES_FILE).read_text())
+    trained_on = _read_json(folder / FEATURES_FILE)
     if trained_on != features.names():
         differing = sorted(set(trained_on) ^ set(features.names())) or ["their order"]
         raise DataError(f"{folder}: trained on other features: {', '.join(differing)}")
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(folder / MODEL_FILE)
-    return Model(booster, tuple(json.loads((folder / CLASSES_FILE).read_text())))
+    return Model(
+        booster,
+        class_names=tuple(_read_json(folder / CLASSES_FILE)),
+        threshold=float(_read_json(folder / DECISION_FILE)["threshold"]),
+    )
 
 
 def design(table: pd.DataFrame) -> xgboost.DMatrix:
@@ -88,5 +99,9 @@ def design(table: pd.DataFrame) -> xgboost.DMatrix:
     )
 
 
-def _write_json(path: Path, value: list[str]) -> None:
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def _write_json(path: Path, value: list[str] | dict[str, float]) -> None:
     path.write_text(json.dumps(value, indent=2) + "\n")

@@ -5,8 +5,9 @@ Vertex AI starts the container with `AIP_HTTP_PORT`, `AIP_HEALTH_ROUTE`, `AIP_PR
 `{"instances": [{…}, …]}` to the predict route.
 https://cloud.google.com/vertex-ai/docs/predictions/custom-container-requirements
 
-An instance is a customer, with the columns of the raw file. The model's folder may be a local one
-or any that Arrow can read, `gs://…` among them: Arrow is what reads the data, too, so that the
+An instance is a customer, with the columns of the raw file but those that tell who left; the id,
+like any other column that no feature needs, makes no difference. The model's folder may be a local
+one or any that Arrow can read, `gs://…` among them: Arrow is what reads the data, too, so that the
 business code needs no cloud library.
 """
 
@@ -27,7 +28,7 @@ from starlette.routing import Route
 from churn import features
 from churn.errors import InstanceError
 from churn.model import Model, load
-from churn.schema import CATEGORIES, FORBIDDEN, NUMBERS, UNKNOWN, Column
+from churn.schema import ANSWERS, CATEGORIES, NUMBERS, UNKNOWN, Column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,13 +97,16 @@ def read_instances(body: Any) -> pd.DataFrame:
 
 
 def predict(model: Model, body: Any) -> dict[str, Any]:
-    """Answer a request: for each instance the likelier class and the probability of leaving."""
+    """Answer a request: for each instance the probability of leaving, and the class.
+
+    The model's own threshold decides between the classes, as it did when the model was judged.
+    """
     table = read_instances(body)
     probabilities = model.predict(table).tolist() if len(table) else []
     return {
         "predictions": [
             {
-                "class": model.class_names[round(chance)],
+                "class": model.class_names[int(chance >= model.threshold)],
                 "attrition_probability": chance,
             }
             for chance in probabilities
@@ -150,9 +154,9 @@ def main() -> None:
 def _row(number: int, instance: Any) -> dict[str, Any]:
     if not isinstance(instance, dict):
         raise InstanceError(f"instance {number}: must be an object with the customer's columns")
-    unknown = sorted(set(map(str, instance)) & FORBIDDEN)
-    if unknown:
-        raise InstanceError(f"instance {number}: {unknown[0]} is not known beforehand")
+    answers = sorted(set(map(str, instance)) & ANSWERS)
+    if answers:
+        raise InstanceError(f"instance {number}: {answers[0]} is not known beforehand")
     return {
         name: _value(number, column, instance.get(name)) for name, column in _DESCRIBING.items()
     }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,12 +76,14 @@ def test_training_stops_when_validation_stops_gaining(trained: training.Training
 def test_a_model_comes_back_from_its_folder(
     tmp_path: Path, parts: split.Split, trained: training.Training
 ) -> None:
-    trained.model.save(tmp_path / "model")
+    replace(trained.model, threshold=0.3).save(tmp_path / "model")
     loaded = model.load(tmp_path / "model")
     assert loaded.class_names == ("Existing Customer", "Attrited Customer")
+    assert loaded.threshold == 0.3
     np.testing.assert_array_equal(loaded.predict(parts.test), trained.model.predict(parts.test))
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == [
         "class_names.json",
+        "decision.json",
         "features.json",
         "model.ubj",
     ]

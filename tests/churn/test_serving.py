@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,6 +122,10 @@ def test_what_is_not_json_is_a_400(address: str) -> None:
             {"instances": [{}, {schema.LEAKING[0]: 0.1}]},
             "instance 1: Naive_Bayes_.* is not known beforehand",
         ),
+        (
+            {"instances": [{"CLIENTNUM": 1, "Attrition_Flag": "Existing Customer"}]},
+            "instance 0: Attrition_Flag is not known beforehand",
+        ),
     ],
 )
 def test_what_is_no_customer_is_refused(body: object, error: str) -> None:
@@ -135,6 +140,27 @@ def test_missing_values_are_taken_as_missing(trained: training.Training) -> None
 
 def test_no_instances_give_no_predictions(trained: training.Training) -> None:
     assert serving.predict(trained.model, {"instances": []}) == {"predictions": []}
+
+
+def test_the_class_follows_the_threshold_that_the_model_was_judged_by(
+    customers: list[dict[str, Any]], trained: training.Training
+) -> None:
+    body = {"instances": customers}
+    answer = serving.predict(trained.model, body)["predictions"]
+    threshold = sorted(prediction["attrition_probability"] for prediction in answer)[-20]
+    assert threshold < 0.5
+    strict = serving.predict(replace(trained.model, threshold=threshold), body)["predictions"]
+    leaving = [prediction["class"] == schema.POSITIVE for prediction in strict]
+    assert leaving == [prediction["attrition_probability"] >= threshold for prediction in strict]
+    assert sum(leaving) == 20, "a chance of exactly the threshold counts as leaving"
+
+
+def test_the_id_of_a_customer_makes_no_difference(
+    customers: list[dict[str, Any]], trained: training.Training
+) -> None:
+    known = [{"CLIENTNUM": 768805383, **customer} for customer in customers]
+    named = serving.predict(trained.model, {"instances": known})
+    assert named == serving.predict(trained.model, {"instances": customers})
 
 
 def test_a_local_folder_is_used_where_it_is(tmp_path: Path) -> None:

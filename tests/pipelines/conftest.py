@@ -48,6 +48,7 @@ class Trial:
     classification: Any
     report: Any
     evaluated_model: Any
+    threshold: float
     roc_auc: float
 
 
@@ -91,5 +92,9 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
         "report": made.make(dsl.HTML, "report.html"),
         "evaluated_model": made.make(dsl.Model, "evaluated"),
     }
-    roc_auc = evaluate_model.python_func(model=model, test=parts["test"], threshold=0.5, **outputs)
-    return Trial(raw, features, parts, model, training_metrics, **outputs, roc_auc=roc_auc)
+    threshold = 0.3  # not the default, so that a place that forgets it is found
+    roc_auc = evaluate_model.python_func(
+        model=model, test=parts["test"], threshold=threshold, **outputs
+    )
+    judged = {**outputs, "threshold": threshold, "roc_auc": roc_auc}
+    return Trial(raw, features, parts, model, training_metrics, **judged)

@@ -11,7 +11,7 @@ import pytest
 from kfp import dsl
 
 from churn import features, sample
-from churn.model import load
+from churn.model import MODEL_FILE, load
 from pipelines.components.validate_data import validate_data
 
 if TYPE_CHECKING:
@@ -90,9 +90,11 @@ def test_evaluation_fills_the_consoles_curve_and_matrix(trial: Trial) -> None:
 
 def test_what_gets_registered_is_the_model_with_its_evaluation(trial: Trial) -> None:
     folder = Path(trial.evaluated_model.path)
-    load(folder)
     evaluation = json.loads((folder / "evaluation.json").read_text())
     assert evaluation["scores"]["roc_auc"] == trial.roc_auc
+    assert evaluation["threshold"] == load(folder).threshold == trial.threshold
+    trees = (folder / MODEL_FILE).read_bytes()
+    assert trees == (Path(trial.model.path) / MODEL_FILE).read_bytes()
     assert trial.evaluated_model.metadata == {"framework": "XGBoost"}
 
 
