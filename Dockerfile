@@ -3,6 +3,10 @@
 # the hash of what goes in: the sources named in pyproject.toml's [tool.ecluse.images] and the stages
 # below. So copy nothing here that is not named there.
 
+# kfp-server-api is published as source alone. What builds it is fixed by its hash like all else: left
+# to itself, an installer would fetch the newest setuptools there is. No image keeps it.
+ARG SETUPTOOLS="setuptools==84.2.1 --hash=sha256:ca140b45d5325a9478f880e351484f62fef15f336462e449ca0c03c873d589c2"
+
 # The digest is the multi-architecture index that the tag named in August 2026. Raise both together.
 FROM python:3.11.15-slim-bookworm@sha256:d29f48a31a8b408ed19272ca1e7b10ebae13b240a27e862d3d4217c528e2e0c3 AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -14,12 +18,17 @@ ENV PYTHONUNBUFFERED=1 \
 # The runtime image: what the pipelines' components run in, and what serves the model.
 # It holds the business code and its locked dependencies; no pipeline, no delivery engine, no secret.
 FROM base AS runtime
+ARG SETUPTOOLS
 COPY src/churn/requirements.txt /tmp/requirements.txt
 # The hashes make the registry's bytes the ones that were tested. `--no-deps`: the list is complete.
-# Wheels only, so that nothing is built here; kfp-server-api is published as source alone.
-RUN pip install --require-hashes --no-deps --only-binary=:all: --no-binary=kfp-server-api \
+# Wheels only: nothing is built here but kfp-server-api.
+RUN printf '%s\n' "${SETUPTOOLS}" > /tmp/build-tools.txt \
+    && pip install --require-hashes --no-deps --only-binary=:all: --target=/tmp/build-tools \
+        --requirement /tmp/build-tools.txt \
+    && PYTHONPATH=/tmp/build-tools pip install --require-hashes --no-deps \
+        --only-binary=:all: --no-binary=kfp-server-api --no-build-isolation \
         --requirement /tmp/requirements.txt \
-    && rm /tmp/requirements.txt \
+    && rm -r /tmp/build-tools /tmp/build-tools.txt /tmp/requirements.txt \
     && useradd --create-home --uid 10001 runtime
 COPY src/churn /app/churn
 RUN python3 -m compileall -q /app/churn
@@ -38,11 +47,20 @@ FROM base AS tool-dependencies
 ENV UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
     UV_PROJECT_ENVIRONMENT=/opt/ecluse \
-    UV_PYTHON_DOWNLOADS=never
-RUN pip install uv==0.13.9
+    UV_PYTHON_DOWNLOADS=never \
+    PATH=/opt/build-tools/bin:$PATH \
+    PYTHONPATH=/opt/build-tools
 WORKDIR /build
+ARG SETUPTOOLS
+# uv's two hashes: x86_64 and aarch64.
+RUN printf '%s\n' "${SETUPTOOLS}" "uv==0.13.9 \
+--hash=sha256:d7f459fe4fd247d830351c75686d3996ace3c6f3f728eb0e85a30b7ada0cef19 \
+--hash=sha256:ecb6028d79dc96fbeafffe5c8af62a7099487ebc05a701e76714eebcffd06375" > build-tools.txt \
+    && pip install --require-hashes --no-deps --only-binary=:all: --target=/opt/build-tools \
+        --requirement build-tools.txt
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-default-groups --no-install-project
+RUN uv sync --locked --no-default-groups --no-install-project \
+        --no-build-isolation-package kfp-server-api
 
 
 # The tool image: `ecluse`, for the steps of cloudbuild/*.yaml. Its dependencies are the lock's.

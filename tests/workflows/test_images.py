@@ -77,6 +77,22 @@ def test_the_runtime_image_runs_as_nobody_special_and_installs_by_hash() -> None
     assert "--require-hashes" in runtime
 
 
+def test_whatever_is_fetched_is_fixed_by_its_hash() -> None:
+    for name, text in stages().items():
+        for install in re.findall(r"pip install (.+?)(?: && |$)", text, flags=re.MULTILINE):
+            assert "--require-hashes" in install, name
+            # In isolation pip would fetch what builds a package by itself, and without a hash.
+            assert ("--no-binary" in install) == ("--no-build-isolation" in install), name
+
+
+def test_kfp_server_api_alone_has_to_be_built() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    fetched = (package for package in lock["package"] if "registry" in package["source"])
+    assert {package["name"] for package in fetched if "wheels" not in package} == {"kfp-server-api"}
+    built = re.findall(r"--no-(?:binary=|build-isolation-package )(\S+)", DOCKERFILE)
+    assert built == ["kfp-server-api"] * 2
+
+
 def test_both_images_have_the_version_of_python_that_is_tested() -> None:
     (version,) = re.findall(r"^FROM python:(\d+\.\d+)", DOCKERFILE, flags=re.MULTILINE)
     setup = (ROOT / ".github/actions/setup/action.yaml").read_text(encoding="utf-8")
@@ -93,6 +109,14 @@ def test_one_version_of_uv_is_used_everywhere() -> None:
 @pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed")
 def test_the_tool_images_dependencies_are_enough_for_ecluse(tmp_path: Path) -> None:
     """Install as the stage `tool-dependencies` does, and check this repository with no more."""
+    (build_tools,) = re.findall(r'^ARG SETUPTOOLS="(.+)"$', DOCKERFILE, flags=re.MULTILINE)
+    (tmp_path / "build-tools.txt").write_text(build_tools, encoding="utf-8")
+    subprocess.run(
+        ["uv", "pip", "install", "--require-hashes", "--no-deps", "--only-binary=:all:",
+         f"--target={tmp_path / 'build-tools'}", "--requirement=build-tools.txt",
+         f"--python={sys.executable}"],
+        cwd=tmp_path, check=True,
+    )  # fmt: skip
     (install,) = re.findall(
         r"^RUN (uv sync .+)$", stages()["tool-dependencies"], flags=re.MULTILINE
     )
@@ -101,6 +125,7 @@ def test_the_tool_images_dependencies_are_enough_for_ecluse(tmp_path: Path) -> N
     environment = {
         **os.environ,
         "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(tmp_path / "build-tools"),
         "UV_PROJECT_ENVIRONMENT": str(tmp_path / "environment"),
         "UV_PYTHON": sys.executable,
     }
