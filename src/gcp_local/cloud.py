@@ -61,6 +61,7 @@ class Cloud:
         )
         self.pipelines = PipelineService(
             resources=self.resources,
+            database=self.database,
             operations=operations,
             projects=self.projects,
             registry=self.packages,

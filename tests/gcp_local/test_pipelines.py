@@ -6,8 +6,10 @@ are both BadRequest.
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +20,9 @@ from google.cloud.storage import Bucket
 from google.protobuf import json_format, struct_pb2
 from kfp.registry import ApiAuth, RegistryClient
 
+from gcp_local import errors
+from gcp_local.cloud import Cloud
+from gcp_local.vertex.pipelines import PipelineJob
 from tests.gcp_local.emulators import Emulator
 from tests.gcp_local.pipelines import compiled
 
@@ -226,6 +231,59 @@ def test_a_running_job_is_cancelled_and_only_then_deleted(
         jobs.get_pipeline_job(name=name)
     with pytest.raises(exceptions.NotFound):
         jobs.cancel_pipeline_job(name=name)
+
+
+def test_a_cancel_is_kept_however_early_it_comes(
+    emulator: Emulator, parent: str, bucket: Bucket
+) -> None:
+    spec = yaml.safe_load(compiled("sleeping"))
+    task = spec["root"]["dag"]["tasks"].pop("sleep")
+    for number in range(200):  # it takes a while to read, between the job and its run
+        named = {**task, "taskInfo": {"name": f"sleep-{number}"}}
+        spec["root"]["dag"]["tasks"][f"sleep-{number}"] = named
+    body = {
+        "pipelineSpec": spec,
+        "runtimeConfig": {"gcsOutputDirectory": f"gs://{bucket.name}/root"},
+    }
+    created: list[int] = []
+    path = f"/v1/{parent}/pipelineJobs"
+    for attempt in range(3):
+        name = f"{path}/early-{attempt}"
+
+        def create(query: str = f"{path}?pipelineJobId=early-{attempt}") -> None:
+            created.append(emulator.call("POST", query, json=body).status_code)
+
+        creating = threading.Thread(target=create)
+        creating.start()
+        while emulator.call("POST", f"{name}:cancel", json={}).status_code != 200:
+            time.sleep(0.001)
+        creating.join()
+        ended = {f"PIPELINE_STATE_{state}" for state in ("CANCELLED", "FAILED", "SUCCEEDED")}
+        until = time.monotonic() + 15
+        while (state := emulator.call("GET", name).json()["state"]) not in ended:
+            assert time.monotonic() < until, state
+            time.sleep(0.02)
+        assert state == "PIPELINE_STATE_CANCELLED"
+    assert created == [200] * 3
+
+
+def test_a_job_that_cannot_be_started_does_not_stay(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, "http://127.0.0.1:9")
+    parent = "projects/my-project/locations/europe-west1"
+    spec = struct_pb2.Struct()
+    json_format.ParseDict(yaml.safe_load(compiled("doubling")), spec)
+    job = PipelineJob(pipeline_spec=spec)
+    job.runtime_config.gcs_output_directory = "gs://bucket/root"
+    request: Any = aiplatform_v1.CreatePipelineJobRequest.pb()(parent=parent, pipeline_job=job)
+    listing: Any = aiplatform_v1.ListPipelineJobsRequest.pb()(parent=parent)
+    cloud.orchestrator.close()  # it starts nothing any more
+    try:
+        with pytest.raises(errors.Unavailable):
+            cloud.pipelines.create_pipeline_job(request)
+        assert list(cloud.pipelines.list_pipeline_jobs(listing).pipeline_jobs) == []
+        assert not cloud.pipelines.busy()
+    finally:
+        cloud.close()
 
 
 def test_projects_do_not_see_each_other(

@@ -26,6 +26,7 @@ from gcp_local.vertex.naming import check_display_name, location_of
 if TYPE_CHECKING:
     from gcp_local.registry.packages import PackageRegistry
     from gcp_local.resources.collection import Resources
+    from gcp_local.resources.database import Database
     from gcp_local.resources.operations import Operations
     from gcp_local.resources.projects import Projects
 
@@ -79,12 +80,14 @@ class PipelineService:
         self,
         *,
         resources: Resources,
+        database: Database,
         operations: Operations,
         projects: Projects,
         registry: PackageRegistry,
         engine: Engine,
     ) -> None:
         self._resources = resources
+        self._database = database
         self._operations = operations
         self._projects = projects
         self._registry = registry
@@ -121,10 +124,7 @@ class PipelineService:
         job.update_time.CopyFrom(now)
         job.state = State.PIPELINE_STATE_PENDING
         self._engine.validate(job)
-        self._resources.add(job.name, job)
-        with self._lock:
-            self._active.add(job.name)
-        self._engine.submit(copy_of(job))
+        self._start(job)
         return job
 
     def get_pipeline_job(self, request: Message) -> Message:
@@ -170,6 +170,22 @@ class PipelineService:
         self._resources.delete(name, PipelineJob)
         parent = name.partition("/pipelineJobs/")[0]
         return self._operations.done(parent, Empty(), DeleteOperationMetadata())
+
+    def _start(self, job: Message) -> None:
+        """Keep and start a job as one act.
+
+        So whoever can see it can cancel it, and what does not start does not stay.
+        """
+        with self._database.transaction():
+            self._resources.add(job.name, job)
+            with self._lock:
+                self._active.add(job.name)
+            try:
+                self._engine.submit(copy_of(job))
+            except BaseException:
+                with self._lock:
+                    self._active.discard(job.name)
+                raise
 
     # Not RPCs
 
