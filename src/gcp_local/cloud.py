@@ -44,6 +44,7 @@ class Cloud:
 
     def __init__(self, state: Path, endpoint: str) -> None:
         self.endpoint = endpoint
+        self.state = state.resolve()
         self.database = Database(state / "state.db")
         self.projects = Projects(self.database)
         self.resources = Resources(self.database)

@@ -89,6 +89,9 @@ class Server:
                 return cloud.registry_host.answer(request)
             if first == "computeMetadata" or request.path == "/":
                 return cloud.metadata_server.answer(request)
+            if request.method == "GET" and request.segments == ("gcp-local", "server"):
+                # Whose server this is: a port may change hands, a state folder does not.
+                return Answer.of_json({"state": str(cloud.state)})
             if first == "gcp-local":
                 return cloud.images_endpoint.answer(request)
         except ApiError:
