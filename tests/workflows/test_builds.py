@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.workflows import strict_yaml
 from tests.workflows.builds import problems
 
 CLOUDBUILD = Path(__file__).parents[2] / "cloudbuild"
@@ -37,6 +38,14 @@ def test_every_build_is_one_that_cloud_build_takes(file: Path) -> None:
 
 def test_the_three_builds_are_there() -> None:
     assert {file.stem for file in CLOUDBUILD.iterdir()} == {"image", "release", "promote"}
+
+
+@pytest.mark.parametrize("name", ["release", "promote"])
+def test_a_promotion_is_told_who_asked_for_it(name: str) -> None:
+    build = strict_yaml.load((CLOUDBUILD / f"{name}.yaml").read_text(encoding="utf-8"))
+    assert [step["env"] for step in build["steps"]] == [["ECLUSE_ACTOR=${_ACTOR}"]] * len(
+        build["steps"]
+    )
 
 
 def test_a_sound_build_has_no_problem() -> None:

@@ -151,6 +151,13 @@ def test_a_promotion_is_never_cut_off_and_never_beside_another(
     assert owner["concurrency"] == {"group": group, "cancel-in-progress": False}
 
 
+@pytest.mark.parametrize("workflow", ["merge", "release"])
+def test_the_ledger_learns_who_merged_or_tagged(workflow: str) -> None:
+    steps = steps_of(read(GITHUB / f"workflows/{workflow}.yaml"))
+    (trigger,) = (step["run"] for step in steps if "ecluse trigger " in step.get("run", ""))
+    assert '-s "_ACTOR=$GITHUB_ACTOR"' in trigger
+
+
 def test_nonprod_is_reached_from_main_alone_and_prod_from_tags_alone() -> None:
     merge, release = (read(GITHUB / f"workflows/{name}.yaml") for name in ("merge", "release"))
     assert triggers_of(merge) == {"push": {"branches": ["main"]}}
