@@ -51,7 +51,8 @@ def churn_xgboost(
         validation_share: The share of customers that decide when training stops.
         test_share: The share of customers that the model is judged on.
         split_salt: Which division of the customers to take; keep it, or customers move.
-        split_tolerance: How far a part's share of leaving customers may be from the whole's.
+        split_tolerance: How far a part's share of leaving customers may be from the whole's, if
+            chance does not explain more.
         rounds: The most trees there may be.
         patience: Training stops after so many rounds without a gain.
         learning_rate: How much each tree corrects the ones before.

@@ -22,7 +22,8 @@ def split_data(
         validation_share: The share of customers that decide when training stops.
         test_share: The share of customers that the model is judged on.
         salt: Which of all fair divisions to take; keep it, or customers move.
-        tolerance: How far a part's share of leaving customers may be from the whole's.
+        tolerance: How far a part's share of leaving customers may be from the whole's, if chance
+            does not explain more.
         train: The customers to learn from.
         validation: The customers that decide when training stops.
         test: The customers that the model is judged on.

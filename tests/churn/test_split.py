@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from churn import features, split, validation
+from churn import features, sample, split, validation
 from churn.errors import SplitError
 
 if TYPE_CHECKING:
@@ -57,17 +57,24 @@ def test_parts_of_the_public_file_have_like_shares_of_churners(public_file: Path
     assert max(shares) - min(shares) < 0.01
 
 
-def test_an_unfair_split_is_refused_and_a_better_salt_named(table: pd.DataFrame) -> None:
-    with pytest.raises(
-        SplitError, match=r"is off by 0\.\d+ \(tolerance 0.003\).*would do"
-    ) as caught:
-        split.split(table, split.SplitPlan(salt="churn-0", tolerance=0.003))
-    better = str(caught.value).split("; salt '")[1].split("'")[0]
-    split.split(table, split.SplitPlan(salt=better, tolerance=0.003))
+@pytest.mark.parametrize("rows", [500, 1000])
+def test_small_files_are_divided_although_chance_moves_their_shares(rows: int) -> None:
+    for seed in range(12):
+        customers = sample.generate(rows, seed).astype(str)
+        parts = split.split(features.prepare(validation.clean(customers)), split.SplitPlan())
+        assert sum(part["rows"] for part in parts.shares().values()) == rows
+
+
+def test_a_share_that_chance_does_not_explain_is_refused(table: pd.DataFrame) -> None:
+    in_test = split.assign(table["CLIENTNUM"], split.SplitPlan()) == "test"
+    loyal = table.index[in_test & (table["label"] == 1)][:80]
+    with pytest.raises(SplitError, match=r"in test is off by 0\.\d+, more than the 0\.030"):
+        split.split(table.drop(loyal), split.SplitPlan())
+    split.split(table.drop(loyal), split.SplitPlan(tolerance=0.08))
 
 
 def test_too_few_customers_to_divide_are_refused(table: pd.DataFrame) -> None:
-    with pytest.raises(SplitError, match=r"lacks a class .* more rows are needed"):
+    with pytest.raises(SplitError, match="lacks a class; more rows are needed"):
         split.split(table.head(3), split.SplitPlan())
 
 
