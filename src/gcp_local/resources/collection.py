@@ -1,19 +1,28 @@
-"""Resources: protos kept by their full names."""
+"""Resources: protos kept by their full names.
+
+A row that cannot be read (one written by another version, or damaged) is its own misfortune: lists
+pass over it and log it, and only who asks for it by name is told.
+"""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.message import DecodeError
+
 from gcp_local import clock
-from gcp_local.errors import AlreadyExists, NotFound
+from gcp_local.errors import AlreadyExists, Internal, InvalidArgument, NotFound
 from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from sqlite3 import Row
 
     from gcp_local.resources.database import Database
 
 M = TypeVar("M", bound=Message)
+log = logging.getLogger(__name__)
 
 
 class Resources:
@@ -23,28 +32,37 @@ class Resources:
         self._database = database
 
     def add(self, name: str, message: Message, *, parent: str | None = None) -> None:
-        """Keep a new resource; AlreadyExists if the name is taken.
+        """Keep a new resource. Its parent, unless given, is the name but for two segments.
 
-        Its parent, unless given, is the name without its last two segments.
+        Raises:
+            AlreadyExists: the name is taken.
+            InvalidArgument: the message could not be read again.
+
         """
         parent = name.rsplit("/", 2)[0] if parent is None else parent
+        body = message.SerializeToString()
+        try:
+            type(message)().ParseFromString(body)
+        except DecodeError:
+            noun = _noun(type(message))
+            raise InvalidArgument(f"The {noun} {name!r} is nested too deeply.") from None
         changed = self._database.run(
             "INSERT OR IGNORE INTO resources VALUES (?, ?, ?, ?, ?)",
             name,
             _kind(type(message)),
             parent,
             clock.micros(clock.now()),
-            message.SerializeToString(),
+            body,
         )
         if not changed:
             raise AlreadyExists(f"The {_noun(type(message))} {name!r} already exists.")
 
     def find(self, name: str, kind: type[M]) -> M | None:
-        """Give a copy of the resource, if there is one."""
+        """Give a copy of the resource, if there is one; Internal if it cannot be read."""
         row = self._database.row(
             "SELECT body FROM resources WHERE name = ? AND kind = ?", name, _kind(kind)
         )
-        return _read(row["body"], kind) if row else None
+        return _read(name, row["body"], kind) if row else None
 
     def get(self, name: str, kind: type[M]) -> M:
         """Give a copy of the resource; NotFound if there is none."""
@@ -74,20 +92,19 @@ class Resources:
     def children(self, parent: str, kind: type[M]) -> Iterator[M]:
         """Go through a parent's resources of one kind, oldest first."""
         rows = self._database.rows(
-            "SELECT body FROM resources WHERE kind = ? AND parent = ? ORDER BY created, rowid",
+            "SELECT name, body FROM resources WHERE kind = ? AND parent = ?"
+            " ORDER BY created, rowid",
             _kind(kind),
             parent,
         )
-        for row in rows:
-            yield _read(row["body"], kind)
+        return _readable(rows, kind)
 
     def everywhere(self, kind: type[M]) -> Iterator[M]:
         """Go through all resources of one kind, oldest first."""
         rows = self._database.rows(
-            "SELECT body FROM resources WHERE kind = ? ORDER BY created, rowid", _kind(kind)
+            "SELECT name, body FROM resources WHERE kind = ? ORDER BY created, rowid", _kind(kind)
         )
-        for row in rows:
-            yield _read(row["body"], kind)
+        return _readable(rows, kind)
 
 
 def _kind(message: type[Message]) -> str:
@@ -98,7 +115,18 @@ def _noun(message: type[Message]) -> str:
     return str(message.DESCRIPTOR.name)
 
 
-def _read(body: bytes, kind: type[M]) -> M:
+def _read(name: str, body: bytes, kind: type[M]) -> M:
     message = kind()
-    message.ParseFromString(body)
+    try:
+        message.ParseFromString(body)
+    except DecodeError as error:
+        raise Internal(f"The {_noun(kind)} {name!r} is kept but cannot be read: {error}") from None
     return message
+
+
+def _readable(rows: Iterable[Row], kind: type[M]) -> Iterator[M]:
+    for row in rows:
+        try:
+            yield _read(row["name"], row["body"], kind)
+        except Internal as error:
+            log.warning("%s", error.message)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
-from gcp_local.rpc.protos import Message, from_json, to_json
+from gcp_local.errors import Internal, InvalidArgument, NotFound, Unimplemented
+from gcp_local.rpc.protos import Message, UnwritableError, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gcp_local.rpc.routes import Route, RouteTable
+
+log = logging.getLogger(__name__)
 
 # https://cloud.google.com/apis/docs/system-parameters: they never belong to the request message.
 _SYSTEM = {
@@ -67,7 +70,7 @@ class Dispatcher:
         request = _read(route, variables, call)
         response: Message = handler(request)
         numeric = any("enum-encoding=int" in value for name, value in call.query if "alt" in name)
-        return to_json(response, numeric_enums=numeric)
+        return _rendered(response, numeric_enums=numeric)
 
 
 def parse_json(body: bytes) -> Any:
@@ -82,6 +85,50 @@ def parse_json(body: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         message = f"Invalid JSON payload received. {error}"
         raise InvalidArgument(message) from None
+
+
+def _rendered(response: Message, *, numeric_enums: bool) -> dict[str, Any]:
+    """Write a response; of a list, what cannot be written is passed over and logged.
+
+    Raises:
+        Internal: the response is kept but has no JSON form (an infinite number, say).
+
+    """
+    try:
+        return to_json(response, numeric_enums=numeric_enums)
+    except UnwritableError as error:
+        if not any(_drop_unwritable(response, field) for field in response.DESCRIPTOR.fields):
+            raise _unwritable(response, error) from None
+    return to_json(response, numeric_enums=numeric_enums)
+
+
+def _drop_unwritable(response: Message, field: Any) -> bool:
+    """Take out of a list of resources those that have no JSON form; tell whether there were any."""
+    resource = field.message_type
+    if not field.is_repeated or resource is None or "name" not in resource.fields_by_name:
+        return False
+    everything = list(getattr(response, field.name))
+    good = [each for each in everything if _writable(each)]
+    if "next_page_token" not in response.DESCRIPTOR.fields_by_name or len(good) == len(everything):
+        return False
+    response.ClearField(field.name)
+    getattr(response, field.name).extend(good)
+    return True
+
+
+def _writable(resource: Message) -> bool:
+    try:
+        to_json(resource)
+    except UnwritableError as error:
+        log.warning("%s", _unwritable(resource, error).message)
+        return False
+    return True
+
+
+def _unwritable(message: Message, error: UnwritableError) -> Internal:
+    noun = message.DESCRIPTOR.name
+    name = getattr(message, "name", "")
+    return Internal(f"The {noun} {name!r} is kept but cannot be written as JSON: {error}")
 
 
 def _refuse_constant(text: str) -> Any:

@@ -39,6 +39,7 @@ __all__ = [
     "Message",
     "Struct",
     "Timestamp",
+    "UnwritableError",
     "Value",
     "copy_of",
     "from_json",
@@ -48,6 +49,11 @@ __all__ = [
 ]
 
 M = TypeVar("M", bound=Message)
+
+
+class UnwritableError(ValueError):
+    """A message that has no JSON form."""
+
 
 Any_ = cast("type[Message]", any_pb2.Any)
 Empty = cast("type[Message]", empty_pb2.Empty)
@@ -104,9 +110,19 @@ def timestamp(moment: datetime) -> Message:
 
 
 def to_json(message: Message, *, numeric_enums: bool = False) -> dict[str, Any]:
-    """Write the message in proto3's JSON form, defaults left out as Google leaves them out."""
+    """Write the message in proto3's JSON form, defaults left out as Google leaves them out.
+
+    Raises:
+        UnwritableError: it holds what has no JSON form, an infinite number in a `Value` for one.
+
+    """
     source = cast("_message.Message", message)
-    body: dict[str, Any] = _json_format.MessageToDict(source, use_integers_for_enums=numeric_enums)
+    try:
+        body: dict[str, Any] = _json_format.MessageToDict(
+            source, use_integers_for_enums=numeric_enums
+        )
+    except _json_format.SerializeToJsonError as error:
+        raise UnwritableError(str(error)) from error
     return body
 
 
