@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from gcp_local.errors import ApiError
 from gcp_local.orchestrator import commands, parameters
 from gcp_local.orchestrator.artifacts import Artifact
 from gcp_local.orchestrator.mount import Mount, UnmountableError, UnwritableError, write
-from gcp_local.orchestrator.parameters import MistypedValueError
+from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
 from gcp_local.orchestrator.placeholders import PlaceholderError, Scope, resolve, resolve_words
 from gcp_local.orchestrator.processes import Command
 from gcp_local.orchestrator.states import (
@@ -234,44 +235,51 @@ def _outputs(component: Component, outputs: Mapping[str, Any]) -> Values:
     """Read what the component said it gave.
 
     Raises:
-        MistypedValueError: an output parameter is not of its type.
-        TaskFailedError: the executor's output file cannot be read.
+        TaskFailedError: the executor's output file cannot be read, or what it says of an output
+            is not of its type or cannot be kept.
 
     """
-    said: dict[str, Any] = {}
+    said: Json = {}
     file = Path(outputs["outputFile"])
-    if file.is_file():
-        try:
-            said = parameters.strict_json(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise TaskFailedError(f"The component's outputs cannot be read: {error}") from error
+    try:
+        if file.is_file():
+            said = _struct(parameters.strict_json(file.read_text(encoding="utf-8")))
+        given, made = _struct(said.get("parameterValues")), _struct(said.get("artifacts"))
+    except ValueError as error:
+        raise TaskFailedError(f"The component's outputs cannot be read: {error}") from error
     values: dict[str, Json] = {}
     for name, kind in component.parameter_outputs.items():
         try:
             own = Path(outputs["parameters"][name]["outputFile"])
-            if name in said.get("parameterValues", {}):
-                values[name] = parameters.of_type(said["parameterValues"][name], kind)
+            if name in given:
+                values[name] = parameters.of_type(given[name], kind)
             elif own.is_file():
                 values[name] = parameters.parsed(own.read_text(encoding="utf-8"), kind)
         except ValueError as error:
             raise TaskFailedError(f"The output parameter {name!r}: {error}") from error
-    artifacts = {
-        name: _artifact(component, name, outputs, said.get("artifacts", {}).get(name, {}))
-        for name in component.artifact_outputs
-    }
+    artifacts: dict[str, tuple[Artifact, ...]] = {}
+    for name, spec in component.artifact_outputs.items():
+        prepared = outputs["artifacts"][name]["artifacts"][0]
+        artifact = Artifact.of(spec, name=prepared["name"], display_name=name, uri=prepared["uri"])
+        try:
+            artifacts[name] = (_as_said(artifact, _struct(made.get(name)).get("artifacts")),)
+        except ValueError as error:
+            raise TaskFailedError(f"The output artifact {name!r}: {error}") from error
     return Values(values, artifacts)
 
 
-def _artifact(
-    component: Component, name: str, outputs: Mapping[str, Any], said: Mapping[str, Any]
-) -> tuple[Artifact, ...]:
-    spec = component.artifact_outputs[name]
-    prepared = outputs["artifacts"][name]["artifacts"][0]
-    artifact = Artifact.of(spec, name=prepared["name"], display_name=name, uri=prepared["uri"])
-    for runtime in said.get("artifacts", [])[:1]:
-        artifact = replace(
-            artifact,
-            uri=runtime.get("uri") or artifact.uri,
-            metadata={**artifact.metadata, **(runtime.get("metadata") or {})},
-        )
-    return (artifact,)
+def _as_said(artifact: Artifact, said: Json) -> Artifact:
+    """Give the artifact with the address and the metadata that the component says it has."""
+    runtime = _struct(said[0]) if isinstance(said, list) and said else {}
+    uri = parameters.of_type(runtime.get("uri"), ParameterType.STRING)
+    storable = parameters.storable
+    told = _struct(runtime.get("metadata"))
+    metadata = {storable(name): storable(value) for name, value in told.items()}
+    return replace(artifact, uri=uri or artifact.uri, metadata={**artifact.metadata, **metadata})
+
+
+def _struct(value: Json) -> dict[str, Json]:
+    """Give a struct whose items are yet to be checked; nothing is an empty one."""
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise MistypedValueError(f"{json.dumps(value)[:80]} is not a struct")

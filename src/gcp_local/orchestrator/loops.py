@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from gcp_local.orchestrator import parameters
+from gcp_local.orchestrator.parameters import MistypedValueError
 from gcp_local.orchestrator.spec import ComponentInput
 from gcp_local.orchestrator.states import TaskFailedError, Values
 
@@ -33,7 +34,7 @@ def rounds(loop: Loop, inputs: Values) -> list[Values]:
         items = inputs.parameters.get(loop.items.name)
         if isinstance(items, str):
             try:
-                items = json.loads(items)
+                items = parameters.storable(parameters.strict_json(items))
             except ValueError:
                 items = None
         if not isinstance(items, list):
@@ -46,16 +47,26 @@ def rounds(loop: Loop, inputs: Values) -> list[Values]:
 
 
 def gathered(component: Component, outcomes: Sequence[Outcome]) -> Values:
-    """Make lists of the rounds' outputs (`dsl.Collected`), in the order of the items."""
+    """Make lists of the rounds' outputs (`dsl.Collected`), in the order of the items.
+
+    Raises:
+        TaskFailedError: a list of such values cannot be kept.
+
+    """
+    lists = {
+        name: [
+            outcome.outputs.parameters[name]
+            for outcome in outcomes
+            if name in outcome.outputs.parameters
+        ]
+        for name in component.parameter_outputs
+    }
+    try:
+        parameters.storable(list(lists.values()))
+    except MistypedValueError as error:
+        raise TaskFailedError(f"The collected outputs: {error}.") from error
     return Values(
-        {
-            name: [
-                outcome.outputs.parameters[name]
-                for outcome in outcomes
-                if name in outcome.outputs.parameters
-            ]
-            for name in component.parameter_outputs
-        },
+        lists,
         {
             name: tuple(
                 artifact

@@ -20,6 +20,11 @@ Json: TypeAlias = Any
 """A value of JSON: None, bool, int, float, str, list, or a dict with str keys."""
 
 _LARGEST_EXACT = 2.0**53
+_LARGEST_INTEGER = 2**63 - 1
+# Protobuf reads messages back that are nested 100 deep, no deeper. Those around a value in a
+# PipelineJob take 9 of them, those around a whole pipeline 2; the rest is a margin.
+_DEEPEST, _DEEPEST_PIPELINE = 64, 96
+_LIST_LEVELS, _STRUCT_LEVELS = 2, 3
 
 
 class ParameterType(StrEnum):
@@ -44,28 +49,85 @@ _PYTHON: Mapping[ParameterType, type] = {
 
 
 class MistypedValueError(ValueError):
-    """A value that is not of its parameter's type."""
+    """A value that is not of its parameter's type, or that no `google.protobuf.Value` can hold."""
+
+
+def storable(value: Json, *, pipeline: bool = False) -> Json:
+    """Give the value itself, if a PipelineJob can hold it and be read back.
+
+    Args:
+        value: a parameter's value, or an artifact's metadata.
+        pipeline: it is a whole `pipeline_spec`, which may be deeper.
+
+    Raises:
+        MistypedValueError: it has a number that no double is near, text that UTF-8 cannot write,
+            or too many lists and structs in one another.
+
+    """
+    _check(value, _DEEPEST_PIPELINE if pipeline else _DEEPEST)
+    return value
+
+
+def _check(value: Json, levels: int) -> None:
+    if levels < 0:
+        raise MistypedValueError(
+            f"lists and structs are nested too deeply: at most {_DEEPEST // _LIST_LEVELS} lists,"
+            f" or {_DEEPEST // _STRUCT_LEVELS} structs, can be in one another"
+        )
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise MistypedValueError(f"{_shown(value)} is not Unicode text") from None
+        case int() | float():
+            _double(value)
+        case list():
+            for item in value:
+                _check(item, levels - _LIST_LEVELS)
+        case dict():
+            for name, item in value.items():
+                _check(name, levels)
+                _check(item, levels - _STRUCT_LEVELS)
+
+
+def _double(value: float) -> float:
+    try:
+        number = float(value)
+    except OverflowError:
+        raise MistypedValueError("an integer is too large for a number of JSON") from None
+    if not math.isfinite(number):
+        raise MistypedValueError(f"{number} is not a JSON number")
+    return number
+
+
+def _shown(value: Json) -> str:
+    """Show a value in a message, cut short; whatever the value, UTF-8 can write it."""
+    shown = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace").decode()
+    return shown if len(shown) <= 80 else shown[:77] + "..."
 
 
 def of_type(value: Json, kind: ParameterType) -> Json:
     """Give the value in its declared type; null stays null.
 
     Raises:
-        MistypedValueError: the value is of another type; the message shows the value.
+        MistypedValueError: the value is of another type, and the message shows it; or as
+            `storable`.
 
     """
     if value is None:
         return None
+    storable(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
-        if kind is ParameterType.NUMBER_INTEGER and float(value).is_integer():
-            return int(value)
         if kind is ParameterType.NUMBER_DOUBLE:
             return float(value)
+        if kind is ParameterType.NUMBER_INTEGER and float(value).is_integer():
+            if not -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER:
+                raise MistypedValueError(f"{_shown(value)} does not fit into 64 bits")
+            return int(value)
     elif isinstance(value, _PYTHON.get(kind, ())):
         return value
-    shown = json.dumps(value, ensure_ascii=False)
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
-    raise MistypedValueError(f"{shown} is not of type {kind}")
+    raise MistypedValueError(f"{_shown(value)} is not of type {kind}")
 
 
 def parsed(text: str, kind: ParameterType) -> Json:
@@ -90,6 +152,8 @@ def parsed(text: str, kind: ParameterType) -> Json:
 def strict_json(text: str) -> Json:
     """Read JSON as the standard has it: no NaN, no Infinity, which Google's Struct cannot hold.
 
+    What else a Struct cannot hold is refused by `storable`.
+
     Raises:
         ValueError: it is not JSON; the message says where.
 
@@ -98,21 +162,26 @@ def strict_json(text: str) -> Json:
     def refuse(constant: str) -> Json:
         raise ValueError(f"{constant} is not a JSON value, and Vertex AI cannot hold it")
 
-    return json.loads(text, parse_constant=refuse)
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("it is nested too deeply to be read") from None
 
 
 def from_proto(value: Message) -> Json:
     """Read a `google.protobuf.Value`, whole numbers as ints.
 
     Raises:
-        MistypedValueError: the value holds a number that JSON does not have.
+        MistypedValueError: as `storable`.
 
     """
+    return storable(_read(value))
+
+
+def _read(value: Message) -> Json:
     match value.WhichOneof("kind"):
         case "number_value":
             number: float = value.number_value
-            if not math.isfinite(number):
-                raise MistypedValueError(f"{number} is not a JSON number")
             exact = number.is_integer() and abs(number) <= _LARGEST_EXACT
             return int(number) if exact else number
         case "string_value":
@@ -121,15 +190,15 @@ def from_proto(value: Message) -> Json:
             return bool(value.bool_value)
         case "struct_value":
             fields = sorted(value.struct_value.fields.items())  # a map has no order of its own
-            return {name: from_proto(item) for name, item in fields}
+            return {name: _read(item) for name, item in fields}
         case "list_value":
-            return [from_proto(item) for item in value.list_value.values]
+            return [_read(item) for item in value.list_value.values]
         case _:
             return None
 
 
 def to_proto(value: Json) -> Message:
-    """Write a `google.protobuf.Value`."""
+    """Write a `google.protobuf.Value`; the value is `storable`."""
     message = Value()
     match value:
         case None:

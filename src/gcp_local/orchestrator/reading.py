@@ -6,10 +6,12 @@ there: a pipeline that runs here and not on Vertex AI would be the worse surpris
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from google.protobuf.json_format import SerializeToJsonError
+
+from gcp_local.errors import InvalidArgument
 from gcp_local.orchestrator import conditions, consistency, parameters
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
 from gcp_local.orchestrator.refusals import AT, refusal, unproven
@@ -34,6 +36,7 @@ from gcp_local.orchestrator.spec import (
 from gcp_local.rpc.protos import from_json, raw, to_json
 
 if TYPE_CHECKING:
+    from gcp_local.orchestrator.parameters import Json
     from gcp_local.rpc.protos import Message
 
 SCHEMA_VERSION = "2.1.0"
@@ -50,7 +53,11 @@ def read(pipeline_spec: Message) -> Pipeline:
     # Imported at the first pipeline: kfp takes half a second, which a server's start need not pay.
     from kfp.pipeline_spec import pipeline_spec_pb2
 
-    spec = from_json(to_json(pipeline_spec), raw(pipeline_spec_pb2.PipelineSpec), at=AT)
+    try:
+        body = parameters.storable(to_json(pipeline_spec), pipeline=True)
+    except (SerializeToJsonError, ValueError) as error:
+        raise InvalidArgument.of_field(AT, f"Invalid pipeline spec: {error}.") from None
+    spec = from_json(body, raw(pipeline_spec_pb2.PipelineSpec), at=AT)
     if spec.schema_version != SCHEMA_VERSION:
         shown = spec.schema_version or "none"
         raise refusal(f"schema_version is {shown}; {SCHEMA_VERSION} is supported", "schema_version")
@@ -136,6 +143,13 @@ def _parameter(spec: Message, where: str) -> ParameterSpec:
     return ParameterSpec(kind=kind, default=default, has_default=given, optional=spec.is_optional)
 
 
+def _value(spec: Message, where: str) -> Json:
+    try:
+        return parameters.from_proto(spec)
+    except MistypedValueError as error:
+        raise refusal(f"the value at {where}: {error}", where) from None
+
+
 def _parameter_type(spec: Message, where: str) -> ParameterType:
     enum = spec.DESCRIPTOR.fields_by_name["parameter_type"].enum_type
     name = enum.values_by_number[spec.parameter_type].name
@@ -186,7 +200,7 @@ def _importer(spec: Message, where: str) -> Importer:
     uri: Constant | ComponentInput
     match spec.artifact_uri.WhichOneof("value"):
         case "constant":
-            uri = Constant(parameters.from_proto(spec.artifact_uri.constant))
+            uri = Constant(_value(spec.artifact_uri.constant, where))
         case "runtime_parameter":
             uri = ComponentInput(spec.artifact_uri.runtime_parameter)
         case _:
@@ -194,9 +208,7 @@ def _importer(spec: Message, where: str) -> Importer:
     return Importer(
         uri=uri,
         artifact=_artifact(spec.type_schema),
-        metadata={
-            name: parameters.from_proto(item) for name, item in sorted(spec.metadata.fields.items())
-        },
+        metadata={name: _value(item, where) for name, item in sorted(spec.metadata.fields.items())},
         reimport=spec.reimport,
     )
 
@@ -269,7 +281,7 @@ def _parameter_source(spec: Message, where: str, key: str) -> ParameterSource:
         case "task_final_status":
             origin = FinalStatus(spec.task_final_status.producer_task)
         case "runtime_value" if spec.runtime_value.WhichOneof("value") == "constant":
-            origin = Constant(parameters.from_proto(spec.runtime_value.constant))
+            origin = Constant(_value(spec.runtime_value.constant, where))
         case "runtime_value" if spec.runtime_value.WhichOneof("value") == "runtime_parameter":
             origin = ComponentInput(spec.runtime_value.runtime_parameter)
         case _:
@@ -310,7 +322,7 @@ def _loop(spec: Message, where: str) -> Loop | None:
             iterator = spec.parameter_iterator
             if iterator.items.WhichOneof("kind") == "raw":
                 try:
-                    raw_items = json.loads(iterator.items.raw)
+                    raw_items = parameters.storable(parameters.strict_json(iterator.items.raw))
                 except ValueError as error:
                     raise refusal(f"the loop's items at {where}: {error}", where) from None
                 if not isinstance(raw_items, list):

@@ -3,7 +3,7 @@
 # mypy: disable-error-code="attr-defined, empty-body, misc, no-untyped-call, no-untyped-def"
 # mypy: disable-error-code="name-match, type-arg, untyped-decorator"
 # KFP reads annotations as they are written, and ships the bodies to another process.
-# ruff: noqa: PTH103, PTH109, PTH118, PTH123, PTH208, T201, UP006, UP035, UP045, PYI024
+# ruff: noqa: PTH103, PTH109, PTH118, PTH120, PTH123, PTH208, T201, UP006, UP035, UP045, PYI024
 
 from typing import Dict, List, NamedTuple, Optional
 
@@ -56,6 +56,20 @@ def several(n: int) -> NamedTuple("Outputs", [("big", bool), ("twice", int), ("s
 @component
 def whole_items() -> NamedTuple("Outputs", [("items", list), ("struct", dict)]):  # type: ignore[valid-type]
     return [1, 2.0, "3", None], {"a": 1, "b": {"c": [2]}}
+
+
+@component
+def say(outputs: str, items: dsl.OutputPath(list), thing: Output[Artifact]) -> None:  # type: ignore[valid-type]
+    # Put in place of what KFP would write when the function has ended.
+    import atexit
+    import os
+
+    def write() -> None:
+        folder = os.path.dirname(items)
+        with open(os.path.join(folder, "executor_output.json"), "w") as file:
+            file.write(outputs)
+
+    atexit.register(write)
 
 
 @component

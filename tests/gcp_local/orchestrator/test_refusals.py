@@ -4,6 +4,7 @@
 # mypy: disable-error-code="name-match, type-arg, untyped-decorator"
 
 import copy
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,14 +12,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud.aiplatform_v1.types import pipeline_service
 from kfp import dsl
 
 from gcp_local.errors import InvalidArgument, Unimplemented
-from gcp_local.orchestrator.states import JobState
+from gcp_local.orchestrator.states import JobState, TaskState
+from gcp_local.rpc.protos import Message, raw, to_json
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud, compiled
 
 Spec = dict[str, Any]
+ListPipelineJobsResponse: type[Message] = raw(pipeline_service.ListPipelineJobsResponse)
+
+
+def nested(depth: int, kind: type) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value] if kind is list else {"a": value}
+    return value
+
+
+def can_be_read_back(job: Message) -> bool:
+    """Tell whether a list of jobs with this one can be kept and answered."""
+    listed = ListPipelineJobsResponse(pipeline_jobs=[job])
+    kept = ListPipelineJobsResponse.FromString(listed.SerializeToString())
+    return kept == listed and bool(to_json(kept))
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +64,10 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
         ({"n": 1, "text": 5}, "The parameter 'text': 5 is not of type STRING"),
         ({"n": 1, "m": 2}, "has no parameter 'm'. It has: items, n, share, text."),
         ({"n": 1, "share": float("nan")}, "nan is not a JSON number"),
+        ({"n": 1, "share": float("inf")}, "The parameter 'share': inf is not a JSON number"),
+        ({"n": 10**30}, "does not fit into 64 bits"),
+        ({"n": 1, "items": nested(33, list)}, "The parameter 'items': lists and structs are neste"),
+        ({"n": 1, "items": [nested(22, dict)]}, "at most 32 lists, or 21 structs"),
     ],
 )
 def test_a_wrong_runtime_parameter_is_refused_by_name(
@@ -104,6 +126,25 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
         (_set(*ADD, {"importer": {"downloadToWorkspace": True}}), "downloadToWorkspace"),
         (_set(*ADD, {"resolver": {}}), "an executor of kind resolver"),
         (_set("components", "comp-add", "noSuchField", 1), "noSuchField"),
+        (_set(*TASKS, "add", "taskInfo", {"name": float("inf")}), "Infinity"),
+        (_set("deploymentSpec", "deep", nested(32, dict)), "nested too deeply"),
+        (
+            _set(
+                *TASKS,
+                "add",
+                "inputs",
+                "parameters",
+                "a",
+                {"runtimeValue": {"constant": nested(33, list)}},
+            ),
+            "the value at root.dag.tasks.add: lists and structs are nested too deeply",
+        ),
+        (
+            _set(
+                "root", "inputDefinitions", "parameters", "items", "defaultValue", nested(33, list)
+            ),
+            "nested too deeply",
+        ),
     ],
 )
 def test_a_pipeline_that_vertex_ai_would_refuse_is_refused(
@@ -114,6 +155,53 @@ def test_a_pipeline_that_vertex_ai_would_refuse_is_refused(
     with pytest.raises(InvalidArgument) as refusal:
         plain_cloud.orchestrator.validate(plain_cloud.job(changed, {"n": 1}))
     assert message in refusal.value.message
+
+
+@pytest.mark.parametrize("value", [nested(32, list), [nested(20, dict)], [2**53 + 2, -1e308]])
+def test_a_job_with_the_deepest_values_can_be_read_back(plain_cloud: Cloud, value: Any) -> None:
+    @dsl.pipeline(name="deep")
+    def deep(outputs: str, items: list) -> None:
+        said = c.say(outputs=outputs)
+        c.describe_values(
+            whole=1, real=1.0, text="", flag=True, items=said.outputs["items"], struct={}
+        )
+
+    artifact = {"artifacts": [{"metadata": {"deep": value[0]}}]}
+    outputs = json.dumps({"parameterValues": {"items": value}, "artifacts": {"thing": artifact}})
+    given = {"outputs": outputs, "items": value}
+    result = plain_cloud.succeed(deep, given)
+    assert result.outputs("say")["items"] == value
+    assert can_be_read_back(result.job)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "message"),
+    [
+        ('{"parameterValues": {"items": %s}}' % ("[" * 47 + "]" * 47), "'items': lists and"),
+        ('{"parameterValues": {"items": %s}}' % ("[" * 9999), "outputs cannot be read"),
+        ('{"parameterValues": {"items": [1e999]}}', "'items': inf is not a JSON number"),
+        ('{"parameterValues": {"items": [%s]}}' % ("9" * 400), "'items': an integer is too large"),
+        ('{"parameterValues": {"items": ["\\ud800"]}}', "'items': \"\\ud800\" is not Unicode"),
+        ('{"parameterValues": {"items": {"a": 1}}}', "'items': {\"a\": 1} is not of type LIST"),
+        ('{"parameterValues": []}', "outputs cannot be read: [] is not a struct"),
+        ('{"artifacts": {"thing": {"artifacts": [{"uri": 5}]}}}', "'thing': 5 is not of type"),
+        ('{"artifacts": {"thing": {"artifacts": [{"uri": "\\ud800"}]}}}', "is not Unicode"),
+        ('{"artifacts": {"thing": {"artifacts": [{"metadata": {"a": -1e999}}]}}}', "-inf is not"),
+        ('{"artifacts": {"thing": {"artifacts": [{"metadata": {"\\udfff": 1}}]}}}', "'thing': "),
+    ],
+)
+def test_an_output_that_no_job_can_keep_fails_its_task(
+    plain_cloud: Cloud, outputs: str, message: str
+) -> None:
+    @dsl.pipeline(name="saying")
+    def saying(outputs: str) -> None:
+        c.say(outputs=outputs)
+
+    result = plain_cloud.run(saying, {"outputs": outputs})
+    assert result.state is JobState.FAILED
+    assert result.states() == {"say": TaskState.FAILED}
+    assert message in result.tasks["say"].error.message
+    assert can_be_read_back(result.job)
 
 
 def test_a_component_that_contains_itself_is_refused(plain_cloud: Cloud, spec: Spec) -> None:
