@@ -21,19 +21,19 @@ setup: .venv/.complete  ## Install everything that the lock names, into .venv
 	uv sync --frozen --all-extras
 	@touch $@
 
-demo: setup  ## The whole way on this machine: a merge, a tag, a bad change. DATA=file.csv for your data
+demo: setup  ## The whole way on this machine; DATA=file.csv for your own data
 	@$(RUN) ecluse demo $(if $(DATA),--data "$(DATA)")
 
 test: setup  ## Run every test
 	$(RUN) pytest -n auto --dist loadfile $(ARGS)
 
-lint: setup  ## Run every linter: Python, types, walls, workflows, builds, secrets, the lock
+lint: setup  ## Run every linter: Python, types, walls, workflows, secrets, lock
 	$(RUN) pre-commit run --all-files
 
-lock: setup  ## Lock the dependencies anew, those of the runtime image included
+lock: setup  ## Lock the dependencies anew, the runtime image included
 	uv lock
 	uv export --quiet --frozen --only-group runtime --no-header \
 	  --output-file src/churn/requirements.txt
 
-clean:  ## Remove what was made here: environments, caches, the embedded cloud's state
+clean:  ## Remove what was made here: environments, caches, local state
 	rm -rf .venv .uv .ecluse dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

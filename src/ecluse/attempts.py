@@ -1,5 +1,6 @@
 """The tries of one thing in one environment, counted in the evidence before each run."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,12 +9,14 @@ from ecluse.canonical import digest_of_value
 from ecluse.cloud import Cloud
 from ecluse.release import ReleasedPipeline
 
+_ATTEMPT = re.compile(r"/([0-9]{4,9})\.json$")
+
 
 class Attempts:
     """The tries of one thing: EVIDENCE/attempts/PIPELINE/SUBJECT/0001.json and so on.
 
-    The thing is the compiled bytes with these parameters: the same again is the same run, which a
-    promotion joins or takes as it ended, instead of paying for another.
+    The thing is the compiled bytes with these parameters and job settings: the same again is the
+    same run, which a promotion joins or takes as it ended, instead of paying for another.
     """
 
     def __init__(
@@ -21,8 +24,16 @@ class Attempts:
     ) -> None:
         self._cloud = cloud
         self._pipeline = pipeline
+        environment = cloud.environment
         self._subject = digest_of_value(
-            {"subject": pipeline.subject, "parameters": dict(parameters)}
+            {
+                "subject": pipeline.subject,
+                "parameters": dict(parameters),
+                "service_account": environment.service_account,
+                "bucket": environment.bucket,
+                "network": environment.network,
+                "encryption_key": environment.encryption_key,
+            }
         )
         self._folder = (
             f"{cloud.environment.evidence}/attempts/{pipeline.name}"
@@ -32,8 +43,9 @@ class Attempts:
     def last(self) -> int:
         """Return the number of the last attempt; 0 if there was none."""
         numbers = [
-            int(address.rsplit("/", 1)[1].removesuffix(".json"))
+            int(match[1])
             for address in self._cloud.storage.list(f"{self._folder}/")
+            if (match := _ATTEMPT.search(address))
         ]
         return max(numbers, default=0)
 

@@ -1,17 +1,20 @@
 """The catalog: which environments and pipelines a repository has, and what each is made of."""
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ecluse.commit import not_ignored
 from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
 from ecluse.settings import Environment, PipelineSettings, ProjectSettings
 from ecluse.settings_files import read_environment, read_pipeline, read_project
 from ecluse.yaml_source import read_yaml
 
 _NOT_SOURCES = ("__pycache__", ".DS_Store")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,22 @@ class Catalog:
 
     @cached_property
     def environment_names(self) -> tuple[str, ...]:
-        """The environments' names, those that stand on others after them, else by name."""
-        names = sorted(file.stem for file in (self.root / "environments").glob("*.yaml"))
-        return tuple(names)
+        """The environments' names, sorted."""
+        return tuple(sorted(file.stem for file in (self.root / "environments").glob("*.yaml")))
 
     @cached_property
     def pipeline_names(self) -> tuple[str, ...]:
         """The pipelines' names, sorted: folders that hold a pipeline.py."""
         folders = (self.root / "pipelines").glob("*/pipeline.py")
-        return tuple(sorted(file.parent.name for file in folders))
+        names = tuple(sorted(file.parent.name for file in folders))
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise SettingsError(
+                    f"`{name}` is no name for a pipeline",
+                    where=f"pipelines/{' '.join(name.split())}",
+                    fix="use letters, digits, `_` and `-`, a letter first, 63 at most",
+                )
+        return names
 
     def environment(self, name: str) -> Environment:
         """Read one environment.
@@ -158,25 +168,24 @@ class Catalog:
         return tuple(self.pipeline(name) for name in wanted)
 
     def files_of(self, sources: Iterable[str]) -> Iterator[Path]:
-        """Yield every file behind a list of files and folders, sorted, without caches.
+        """Yield every file behind a list of files and folders, sorted, without what git ignores.
 
         Raises:
             SettingsError: one of them is not there.
 
         """
+        kept = not_ignored(self.root)
         for source in sorted(sources):
             path = self.root / source
-            if path.is_file():
-                yield path
-            elif path.is_dir():
-                for file in sorted(path.rglob("*")):
-                    if file.is_file() and not set(_NOT_SOURCES) & set(file.parts):
-                        yield file
-            else:
+            if not path.exists():
                 raise SettingsError(
                     f"`{source}` is listed as a source but is not there",
                     where="pyproject.toml, [tool.ecluse]",
                 )
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                is_kept = kept is None or file.relative_to(self.root).as_posix() in kept
+                if file.is_file() and is_kept and not set(_NOT_SOURCES) & set(file.parts):
+                    yield file
 
 
 def _nearest(word: str, words: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from ecluse.catalog import Catalog, PipelineFolder
 from ecluse.compiler import CompiledPipeline
-from ecluse.errors import SettingsError
+from ecluse.errors import CompilationError, SettingsError
 from ecluse.settings import Environment, Parameter
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -39,6 +39,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
         folder = catalog.pipeline(name)
         for environment in environments:
             _check_parameters(folder, pipeline, environment)
+        _check_bytes(pipeline)
         _check_gates(folder, pipeline)
         _check_sample_data(folder, pipeline)
 
@@ -54,6 +55,25 @@ def _refuse_other_images(environments: Iterable[Environment]) -> None:
                 where=f"environments/{environment.name}.yaml",
                 fix=f"write `images: {below.images}`",
             )
+
+
+def _check_bytes(pipeline: CompiledPipeline) -> None:
+    """Refuse what a digest does not cover: an image by tag, packages fetched at run time."""
+    where = f"pipelines/{pipeline.name}/pipeline.py"
+    if pipeline.floating_images:
+        raise CompilationError(
+            f"a component runs in `{pipeline.floating_images[0]}`, and a tag can move between "
+            "nonprod and prod",
+            where=where,
+            fix='use base_image="runtime", or an image by digest',
+        )
+    if pipeline.installs_packages:
+        raise CompilationError(
+            "a component installs packages when it starts: prod may get others than nonprod had",
+            where=where,
+            fix="leave out packages_to_install, say install_kfp_package=False, and put what it "
+            "needs into the runtime image",
+        )
 
 
 def _check_parameters(
@@ -80,7 +100,7 @@ def _check_parameters(
                     where=where,
                     fix=f"did you mean `{near[0]}`?" if near else f"it has: {known}",
                 )
-            _check_type(name, value, str(declared[name]["parameterType"]), where)
+            check_type(name, value, str(declared[name]["parameterType"]), where)
     given = settings.parameters_in(environment, declared, runtime_image="", commit="")
     for name, definition in declared.items():
         optional = definition.get("isOptional") or "defaultValue" in definition
@@ -93,10 +113,16 @@ def _check_parameters(
     for name, value in environment.parameters.items():
         if name in declared:
             kind = str(declared[name]["parameterType"])
-            _check_type(name, value, kind, f"environments/{environment.name}.yaml")
+            check_type(name, value, kind, f"environments/{environment.name}.yaml")
 
 
-def _check_type(name: str, value: Parameter, kind: str, where: str) -> None:
+def check_type(name: str, value: Parameter, kind: str, where: str) -> None:
+    """Hold a parameter's value against its KFP type, such as `NUMBER_INTEGER`.
+
+    Raises:
+        SettingsError: it is of another type.
+
+    """
     types = _PYTHON_TYPES.get(kind)
     if types is None or value is None:
         return

@@ -46,6 +46,18 @@ def head_commit(root: Path) -> Commit:
     return Commit(sha=sha, time=time, subject=subject.strip(), clean=not changed.strip())
 
 
+def not_ignored(root: Path) -> frozenset[str] | None:
+    """Return every file that git tracks or would track, from the root; none where there is no git.
+
+    A file that git ignores is in no commit, so it may be in nothing that is made of one.
+    """
+    try:
+        listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return None
+    return frozenset(filter(None, listed.split("\0")))
+
+
 def resolve_commit(root: Path, name: str) -> str:
     """Return the sha that a commit is called by: a whole sha itself, or a tag, branch or short sha.
 

@@ -11,8 +11,10 @@ sha256 of every file that was imported to make it.
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,6 +37,7 @@ _UNPROVEN_FIELDS = frozenset(
     {"cacheKey", "literals", "singlePlatformSpecs", "taskConfigPassthroughs", "downloadToWorkspace"}
 )
 _CACHE_VERSION = 1
+_BY_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _HASH_SEED = "0"
 _WORKER = Path(__file__).with_name("compile_worker.py")
 
@@ -64,6 +67,29 @@ class CompiledPipeline:
     def uses_runtime_image(self) -> bool:
         """Whether any component runs in the runtime image."""
         return any(image == RUNTIME_IMAGE for image in self.images)
+
+    @property
+    def floating_images(self) -> tuple[str, ...]:
+        """The images that are neither the runtime image nor named by digest."""
+        return tuple(
+            image
+            for image in self.images
+            if image != RUNTIME_IMAGE and not _BY_DIGEST.search(image)
+        )
+
+    @property
+    def installs_packages(self) -> bool:
+        """Whether any component installs packages when it starts."""
+        commands = (container.get("command", []) for container in _containers(self.spec))
+        return any("pip install" in word for command in commands for word in command)
+
+    @property
+    def steps(self) -> int:
+        """How many tasks do something themselves, rather than hold other tasks."""
+        components = self.spec.get("components", {})
+        dags = [self.spec["root"]["dag"], *(c["dag"] for c in components.values() if "dag" in c)]
+        tasks = [task for dag in dags for task in dag.get("tasks", {}).values()]
+        return sum("dag" not in components[task["componentRef"]["name"]] for task in tasks)
 
     @property
     def images(self) -> tuple[str, ...]:
@@ -201,12 +227,15 @@ class _Cache:
         return [str(_CACHE_VERSION), compiler_version(), sys.version]
 
     def _folder_hash(self, name: str) -> str:
-        """Hash what is not imported but may be read: SQL, templates, data beside the pipeline."""
-        folder = self._root / "pipelines" / name
+        """Hash what is not imported but may be read: the folder, and SQL and the like anywhere."""
+        pipelines = self._root / "pipelines"
         digest = hashlib.sha256()
-        for file in sorted(folder.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts and file.name != "pipeline.yaml":
-                digest.update(f"{file.relative_to(folder).as_posix()}\0{_sha256(file)}\n".encode())
+        for file in sorted(pipelines.rglob("*")):
+            path = file.relative_to(pipelines)
+            may_be_read = path.parts[0] == name or file.suffix != ".py"
+            skipped = "__pycache__" in path.parts or file.name == "pipeline.yaml"
+            if file.is_file() and may_be_read and not skipped:
+                digest.update(f"{path.as_posix()}\0{_sha256(file)}\n".encode())
         return digest.hexdigest()
 
 
@@ -217,6 +246,8 @@ def _sha256(file: Path) -> str:
 def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
     """Run the compile worker on the given pipelines and return its answers."""
     readable, writable = os.pipe()
+    # To a file: whatever a pipeline.py prints must not fill a pipe that nobody reads yet.
+    complaints = tempfile.TemporaryFile()  # noqa: SIM115 closed with the worker, below
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(root), str(root / "src")]),
@@ -227,20 +258,21 @@ def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
         [sys.executable, "-P", str(_WORKER), "--answers", str(writable)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        stderr=complaints,
         pass_fds=[writable],
         env=environment,
         cwd=root,
     )
     os.close(writable)
     assert worker.stdin is not None
-    assert worker.stderr is not None
-    with worker, worker.stdin:
+    with complaints, worker, worker.stdin:
         worker.stdin.write(json.dumps({"root": str(root), "pipelines": names}).encode())
         worker.stdin.close()
         with os.fdopen(readable, encoding="utf-8") as stream:
             answers = [json.loads(line) for line in stream]
-        complaint = worker.stderr.read().decode(errors="replace")
+        worker.wait()
+        complaints.seek(0)
+        complaint = complaints.read().decode(errors="replace")
     answered = {answer["name"] for answer in answers}
     missing = [name for name in names if name not in answered]
     if missing:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from ecluse.canonical import is_digest
 from ecluse.check import check_settings
 from ecluse.cloud import Cloud
 from ecluse.commit import head_commit, resolve_commit
@@ -83,8 +84,8 @@ def lay_missing_samples(workplace: Workplace, release: Release, cloud: Cloud) ->
 
 
 def _check_image(reference: str, repository: str) -> None:
-    name, at, digest = reference.partition("@sha256:")
-    if not at or len(digest) != 64 or not name.startswith(f"{repository}/"):
+    name, _, digest = reference.partition("@")
+    if not is_digest(digest) or not name.startswith(f"{repository}/"):
         raise InvalidInput(
             f"`{reference}` is no image by digest in {repository}",
             where="--runtime-image",

@@ -34,9 +34,13 @@ from ecluse.workplace import Workplace
 
 _NONPROD, _PROD = "nonprod", "prod"
 _VERSION = "v1.0.0"
-_AUTHOR = ("-c", "user.name=Écluse demo", "-c", "user.email=demo@ecluse.example")
+# The demo's own commits: no signature, no hook, whatever the user's git is set to.
+_GIT = (
+    *("-c", "user.name=Écluse demo", "-c", "user.email=demo@ecluse.example"),
+    *("-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false", "-c", "core.hooksPath=/dev/null"),
+)
 _LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".ecluse", "__pycache__", ".*_cache", "node_modules", "dist"
+    ".git", ".venv", ".uv", ".ecluse", "__pycache__", ".*_cache", "node_modules", "dist"
 )
 
 
@@ -112,9 +116,9 @@ def _start(story: _Story, files: Mapping[str, Path]) -> None:
                 folder = story.workplace.catalog.pipeline(pipeline)
                 address = lay_sample(folder, cloud, file)
                 console.print(
-                    f"  [green]✓[/] project [bold]{cloud.environment.project}[/] is empty but for "
-                    f"{address}"
+                    f"  [green]✓[/] project [bold]{cloud.environment.project}[/], empty but for"
                 )
+                console.print(f"      {address}")
 
 
 def _merge(story: _Story) -> Release:
@@ -150,10 +154,10 @@ def _tag(story: _Story, merged: Release) -> None:
             found = digest_of(content) if content is not None else "nothing"
             same = found == pipeline.digest
             console.print(
-                f"\n  {name}, as nonprod qualified it   [bold]{pipeline.digest}[/]\n"
-                f"  {name}, downloaded from prod      [bold]{found}[/]  "
-                + ("[green]the same bytes[/]" if same else "[red]other bytes[/]")
+                f"\n  [bold]{name}[/], as nonprod qualified it and as prod gives it back:"
             )
+            console.print(f"  {pipeline.digest}\n  {found}")
+            console.print("  [green]the same bytes[/]" if same else "  [red]other bytes[/]")
             if not same:
                 raise Refused("prod's registry gives back other bytes", where=pipeline.package)
     _note(story, "A tag", f"{_VERSION} at {release.commit[:9]}", plan, outcomes)
@@ -271,19 +275,19 @@ def _fresh_copy(root: Path, folder: Path) -> Path:
     shutil.copytree(root, copy, ignore=_LEFT_OUT)
     _git(copy, "init", "--quiet", "--initial-branch=main")
     _git(copy, "add", "--all")
-    _commit(copy, "Churn model, first version")
+    _commit(copy, "First version")
     return copy
 
 
 def _apply(root: Path, folder: PipelineFolder) -> str:
     """Make the pipeline's bad change a commit; return its subject."""
     patch = f"pipelines/{folder.name}/{folder.settings.bad_change}"
-    subject = "Tidy up the features (a mistake)"
+    subject = f"Tidy up {folder.name} (a mistake)"
     try:
         _git(root, "apply", patch)
-    except subprocess.CalledProcessError as error:
+    except Refused as error:
         raise InvalidInput(
-            f"the bad change does not apply: {error.stderr.strip().splitlines()[0]}",
+            f"the bad change does not apply: {error.what}",
             where=patch,
             fix="make it anew: change the code, then `git diff > …`",
         ) from None
@@ -293,11 +297,19 @@ def _apply(root: Path, folder: PipelineFolder) -> str:
 
 
 def _commit(root: Path, subject: str) -> None:
-    _git(root, *_AUTHOR, "-c", "commit.gpgsign=false", "commit", "--quiet", "-m", subject)
+    _git(root, "commit", "--quiet", "-m", subject)
 
 
 def _git(root: Path, *arguments: str) -> None:
-    subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True)
+    try:
+        subprocess.run(
+            ["git", *_GIT, "-C", str(root), *arguments], check=True, capture_output=True, text=True
+        )
+    except FileNotFoundError:
+        raise InvalidInput("there is no git on this machine", fix="install git") from None
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.strip().splitlines() or ["it said nothing"]
+        raise Refused(said[0], where=f"git {arguments[0]}") from None
 
 
 def _say_what_next(
@@ -306,18 +318,25 @@ def _say_what_next(
     where = copy.relative_to(root)
     console.print()
     console.rule(f"[bold]Done in {seconds:.0f} s[/]", align="left")
-    console.print(f"  The report to look at:   [bold]{report}[/]")
+    console.print("  The report to look at:")
+    console.print(f"    [bold]{report}[/]")
     console.print("\n  What to type next:")
-    run = "uv run ecluse"
+    # `make` finds the uv that it installed itself; the user's shell does not.
+    run = "uv run ecluse" if _has_uv(root) else ".venv/bin/ecluse"
     rows = (
         (
             f"{run} status --local --repository {where}",
             "what is live where, from the demo's ledger",
         ),
-        (f"{run} run {pipeline} --local", "change src/ or pipelines/, then try it on sample data"),
+        (f"{run} run {pipeline} --local", "try a change of src/ or pipelines/ on sample data"),
         (f"{run} check", "every setting, every pipeline, without a cloud"),
         ("make test", "everything this repository promises"),
     )
-    width = max(len(command) for command, _ in rows)
     for command, purpose in rows:
-        console.print(f"    [bold]{command:<{width}}[/]   [dim]{purpose}[/]")
+        console.print(f"    [bold]{command}[/]")
+        console.print(f"        [dim]{purpose}[/]")
+
+
+def _has_uv(root: Path) -> bool:
+    found = shutil.which("uv")
+    return found is not None and not Path(found).is_relative_to(root)

@@ -14,7 +14,8 @@
         ├── RunFailed
         ├── GateRefused
         ├── LedgerMoved             somebody else changed what is live in the meantime
-        └── CloudError              Google Cloud answered with an error
+        ├── CloudError              Google Cloud answered with an error
+        └── Interrupted             the user stopped it
 
 Every error says what was wrong, where (file and line, field, or resource name) and what to do.
 """
@@ -34,11 +35,18 @@ class EcluseError(Exception):
 
     exit_code: ClassVar[int] = 1
 
+    # Whether a command that answers in JSON has said it in its answer already.
+    answered = False
+
     def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.where = where
         self.fix = fix
+
+    def as_json(self) -> dict[str, str]:
+        """Return the error as plain values."""
+        return {"what": self.what, "where": self.where, "fix": self.fix}
 
     def __str__(self) -> str:
         """One line: where, what, and what to do."""
@@ -102,3 +110,9 @@ class LedgerMoved(Refused):
 
 class CloudError(Refused):
     """Google Cloud answered with an error that écluse cannot mend."""
+
+
+class Interrupted(Refused):
+    """The user stopped the command; what runs in the cloud goes on."""
+
+    exit_code = 130

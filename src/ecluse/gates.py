@@ -4,7 +4,7 @@ A metric is called `task.name`, as the compiled pipeline names the task and the 
 artifact names the value. The champion's metrics are those of the run that qualified what is live.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,10 +65,11 @@ class TaskOutcome:
 def judge(
     gates: Sequence[Gate],
     metrics: Metrics,
-    tasks: Iterable[TaskOutcome],
+    tasks: Sequence[TaskOutcome],
     champion: Metrics | None,
     *,
     where: str,
+    ambiguous: Collection[str] = (),
 ) -> tuple[Verdict, ...]:
     """Hold a finished run against its gates.
 
@@ -80,15 +81,23 @@ def judge(
         tasks: how the run's tasks ended.
         champion: the metrics of what is live; none where nothing is.
         where: the settings file, for errors.
+        ambiguous: metrics of which there are several values.
 
     Raises:
-        UnknownMetric: a gate names a metric that its task, though it ran, did not produce.
+        UnknownMetric: a gate names a metric that its task, though it ran, did not produce, or
+            produced several times.
 
     """
     ended = {task.name: task.ended for task in tasks}
-    verdicts = [_fresh(ended)]
+    verdicts = [_fresh(tasks)]
     for index, gate in enumerate(gates):
         task = gate.metric.split(".", 1)[0]
+        if gate.metric in ambiguous:
+            raise UnknownMetric(
+                f"`gates.{index}.metric`: the run has several values of `{gate.metric}`",
+                where=where,
+                fix="let one task gather them, and put the gate on that task's metric",
+            )
         if gate.metric in metrics:
             verdicts.append(_verdict(gate, metrics[gate.metric], champion))
         elif ended.get(task) == "succeeded":
@@ -113,8 +122,14 @@ def rule_of(gate: Gate) -> str:
     return f"no worse than the champion{tolerance}"
 
 
-def _fresh(ended: Mapping[str, str]) -> Verdict:
-    cached = sorted(name for name, state in ended.items() if state == "skipped")
+def unreached(gates: Sequence[Gate], tasks: Iterable[TaskOutcome]) -> bool:
+    """Whether a gate's task did not run, so that the run says nothing of the pipeline."""
+    ran = {task.name for task in tasks if task.ended == "succeeded"}
+    return any(gate.metric.split(".", 1)[0] not in ran for gate in gates)
+
+
+def _fresh(tasks: Iterable[TaskOutcome]) -> Verdict:
+    cached = sorted({task.name for task in tasks if task.ended == "skipped"})
     return Verdict(
         metric="run",
         rule="every task really ran",

@@ -7,10 +7,9 @@ sees half an entry.
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from ecluse.cloud.storage import PreconditionFailed, Storage
 from ecluse.errors import LedgerMoved, Refused
@@ -30,6 +29,7 @@ class Entry(BaseModel):
         digest: the compiled bytes that are live since.
         code_digest, runtime_image, compiler, settings: what the next plan compares with.
         settings_digest: sha256 of `settings`.
+        parameters: what its runs are given here, placeholders of the release left empty.
         commit: of the release it came from.
         version: the tag it was promoted as, if it was.
         run: the resource name of the run that qualified it here.
@@ -51,12 +51,13 @@ class Entry(BaseModel):
     compiler: str
     settings: dict[str, Any]
     settings_digest: Digest
+    parameters: dict[str, Any]
     commit: str
     version: str | None
     run: str
     metrics: dict[str, float]
     qualification: str
-    at: datetime
+    at: AwareDatetime
     by: str
 
 
@@ -123,6 +124,9 @@ class Ledger:
                 self._object(record.pipeline), content, if_generation=record.generation
             )
         except PreconditionFailed:
+            now = self.read(record.pipeline)
+            if now.entries == changed.entries:
+                return now  # the write went through, and only its answer was lost
             raise LedgerMoved(
                 f"`{record.pipeline}` was changed by somebody else in the meantime",
                 where=self._object(record.pipeline),
@@ -143,4 +147,10 @@ class Ledger:
                 where=self._object(pipeline),
                 fix="restore the object's last good generation",
             ) from None
+        if (record.environment, record.pipeline) != (self._environment, pipeline):
+            raise Refused(
+                f"the ledger is of `{record.pipeline}` in {record.environment}",
+                where=self._object(pipeline),
+                fix="restore the object's last good generation",
+            )
         return record.model_copy(update={"generation": generation})

@@ -2,20 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
 from ecluse import clock, gates, naming
 from ecluse.attempts import Attempts
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
-from ecluse.errors import EcluseError, GateRefused, ReleaseAltered, RunFailed
+from ecluse.errors import EcluseError, GateRefused, Interrupted, ReleaseAltered, RunFailed
 from ecluse.gates import TaskOutcome, Verdict
 from ecluse.ledger import Entry, Record
 from ecluse.outcome import Ending, Outcome, Watcher
-from ecluse.plan import Action
+from ecluse.plan import Action, standing_parameters
 from ecluse.qualification import Evidence, Qualifications
 from ecluse.release import Release, ReleasedPipeline
 from ecluse.run import Run, RunRequest
+
+_STOPPED = "stopped before it went live; the run goes on, and the same command joins it"
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ class Order:
 class Lift:
     """One pipeline's way through a promotion; remembers how far it came, for its outcome."""
 
-    def __init__(self, order: Order, action: Action, record: Record, watcher: Watcher) -> None:
+    def __init__(
+        self, order: Order, action: Action, record: Record, watcher: Watcher, stop: Event
+    ) -> None:
         self._order = order
         self._cloud = order.cloud
         self._action = action
         # As it was when the plan was made: the swap fails if it changed since.
         self._record = record
         self._watcher = watcher
+        self._stop = stop
+        self._live = action.live
         self._name = action.pipeline
         self._run: Run | None = None
         self._verdicts: tuple[Verdict, ...] = ()
@@ -57,8 +64,17 @@ class Lift:
         """Return the outcome of a way that was not gone to its end: what was live stays live."""
         action = self._action
         return Outcome(
-            self._name, ending, action.live, action.target, self._run, self._verdicts, error
+            self._name, ending, self._live, action.target, self._run, self._verdicts, error
         )
+
+    def converge(self) -> Outcome:
+        """Move the `live` tag to what the ledger says is live, if it is elsewhere."""
+        live = self._record.live
+        assert live is not None, "only what is live is unchanged"
+        if self._cloud.registry.live_digest(live.package) != live.digest:
+            self._cloud.registry.tag_live(live.package, live.digest)
+            self._watcher.step(self._name, f"the `live` tag is on {short(live.digest)} again")
+        return Outcome(self._name, "unchanged", self._action.live, self._action.target)
 
     def retire(self) -> Outcome:
         """Take a pipeline that left the repository out of service, keeping its history."""
@@ -75,7 +91,10 @@ class Lift:
             }
         )
         self._cloud.ledger.append(self._record, entry)
-        self._cloud.registry.untag_live(live.package)
+        self._live = None
+        packages = {pipeline.package for pipeline in self._order.release.pipelines.values()}
+        if live.package not in packages:
+            self._cloud.registry.untag_live(live.package)
         self._watcher.step(self._name, "retired")
         return Outcome(self._name, "retired", None, None)
 
@@ -108,8 +127,7 @@ class Lift:
         attempts = Attempts(self._cloud, pipeline, parameters)
         number = attempts.last()
         run = self._cloud.pipelines.get(attempts.run_id(number)) if number else None
-        tried_in_vain = run is not None and run.finished and run.state != "succeeded"
-        if number == 0 or tried_in_vain or self._order.rerun:
+        if number == 0 or self._order.rerun or (run is not None and self._is_spent(pipeline, run)):
             number += 1
             attempts.begin(number)
         run_id = attempts.run_id(number)
@@ -122,7 +140,9 @@ class Lift:
         )
         run = self._cloud.pipelines.create(request)
         self._watcher.step(self._name, f"run {run.id}")
-        run = self._cloud.pipelines.wait(run, lambda seen: self._watcher.running(self._name, seen))
+        run = self._cloud.pipelines.wait(
+            run, lambda seen: self._watcher.running(self._name, seen), self._stop
+        )
         self._run = run
         if run.state != "succeeded":
             raise RunFailed(
@@ -135,15 +155,30 @@ class Lift:
             )
         return run
 
+    def _is_spent(self, pipeline: ReleasedPipeline, run: Run) -> bool:
+        """Whether a run can say nothing new, so that another attempt is due.
+
+        It failed, or its data kept a gate's task from running, or it made something live already
+        that was replaced since.
+        """
+        if not run.finished:
+            return False
+        return (
+            run.state != "succeeded"
+            or gates.unreached(pipeline.parsed_settings().gates, task_outcomes(run))
+            or any(entry.run == run.name for entry in self._record.entries)
+        )
+
     def _judge(self, pipeline: ReleasedPipeline, run: Run) -> None:
         live = self._record.live
         champion = live.metrics if live is not None else None
         self._verdicts = gates.judge(
             pipeline.parsed_settings().gates,
             run.metrics,
-            [TaskOutcome(task.name, task.state) for task in run.tasks],
+            task_outcomes(run),
             champion,
             where=f"pipelines/{self._name}/pipeline.yaml",
+            ambiguous=run.ambiguous_metrics,
         )
         self._watcher.judged(self._name, self._verdicts)
         refused = [verdict for verdict in self._verdicts if not verdict.passed]
@@ -183,6 +218,7 @@ class Lift:
             compiler=self._order.release.compiler,
             settings=pipeline.settings,
             settings_digest=pipeline.settings_digest,
+            parameters=standing_parameters(pipeline, self._cloud.environment),
             commit=self._order.release.commit,
             version=self._order.version,
             run=run.name,
@@ -191,15 +227,17 @@ class Lift:
             at=clock.now(),
             by=self._order.by,
         )
+        if self._stop.is_set():
+            raise Interrupted(_STOPPED, where=run.name)
         self._cloud.ledger.append(self._record, entry)
+        self._live = pipeline.digest
         self._cloud.registry.tag_live(pipeline.package, pipeline.digest)
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
         schedule = pipeline.parsed_settings().schedule_in(self._cloud.environment.name)
         if schedule is not None:
             self._watcher.step(
                 self._name,
-                f"its schedule ({schedule.cron}, {schedule.time_zone}) stands in the ledger; "
-                "this version of écluse does not create it yet",
+                f"schedule {schedule.cron} ({schedule.time_zone}) noted; not created yet",
             )
 
 
@@ -223,8 +261,13 @@ def run_labels(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[st
         "ecluse-commit": commit,
         "ecluse-owner": settings.owner,
     }
-    theirs = {**cloud.environment.labels, **settings.labels}
-    return {key: naming.label(value) for key, value in {**theirs, **ours}.items()}
+    encoded = {key: naming.label(value) for key, value in ours.items()}
+    return {**cloud.environment.labels, **settings.labels, **encoded}
+
+
+def task_outcomes(run: Run) -> list[TaskOutcome]:
+    """Return what gates need to know of a run's tasks."""
+    return [TaskOutcome(task.name, task.state) for task in run.tasks]
 
 
 def refusal(refused: list[Verdict]) -> str:

@@ -5,7 +5,7 @@ The engine knows the embedded cloud as anybody does, by its command line and its
 
 import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +14,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypedDict
 
 from ecluse.cloud import connect
 from ecluse.errors import CloudError, InvalidInput
@@ -21,12 +22,13 @@ from ecluse.settings import Environment
 
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 1800
+_NO = ("", "0", "false")
 _STATE_IN_USE = 2  # the exit code of a server whose folder another one holds
 
 
 def wanted_locally(flag: bool) -> bool:
     """Whether the command is to use the embedded cloud: by its flag, or by ECLUSE_LOCAL."""
-    return flag or os.environ.get("ECLUSE_LOCAL", "") not in ("", "0", "false")
+    return flag or os.environ.get("ECLUSE_LOCAL", "") not in _NO
 
 
 def embedded_cloud(state: Path) -> str:
@@ -43,9 +45,9 @@ def embedded_cloud(state: Path) -> str:
 
     """
     setting = os.environ.get("ECLUSE_LOCAL", "")
-    if setting.startswith(("http://127.0.0.1:", "http://localhost:")):
+    if _is_loopback(setting):
         return setting.rstrip("/")
-    if setting not in ("", "1", "true"):
+    if setting not in (*_NO, "1", "true"):
         raise InvalidInput(
             f"`{setting}` is no address of an embedded cloud",
             where="ECLUSE_LOCAL",
@@ -58,8 +60,8 @@ def embedded_cloud(state: Path) -> str:
 def stop_embedded_cloud(state: Path) -> None:
     """End the embedded cloud that keeps its state in a folder, if it runs."""
     server = _read_server(state)
-    if server is not None and _answers(server["endpoint"]):
-        os.kill(int(server["pid"]), 15)
+    if server is not None and _is_of(state, server["endpoint"]):
+        os.kill(server["pid"], signal.SIGTERM)
         _wait_until(lambda: not (state / "server.json").exists(), seconds=10)
 
 
@@ -149,24 +151,51 @@ def _start(state: Path) -> str:
 
 def _running(state: Path) -> str | None:
     server = _read_server(state)
-    return server["endpoint"] if server is not None and _answers(server["endpoint"]) else None
-
-
-def _read_server(state: Path) -> dict[str, str] | None:
-    try:
-        server: dict[str, str] = json.loads((state / "server.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if server is None or not _is_of(state, server["endpoint"]):
         return None
-    return server
+    return server["endpoint"]
 
 
-def _answers(endpoint: str) -> bool:
-    host = urllib.parse.urlsplit(endpoint)
+class _Server(TypedDict):
+    endpoint: str
+    pid: int
+
+
+def _read_server(state: Path) -> _Server | None:
+    """Return what a server wrote when it was ready; none if none did, or it is no such file."""
     try:
-        with socket.create_connection((host.hostname or "127.0.0.1", host.port or 80), timeout=2):
-            return True
-    except OSError:
+        found = json.loads((state / "server.json").read_text(encoding="utf-8"))
+        server = _Server(endpoint=str(found["endpoint"]), pid=int(found["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return server if _is_loopback(server["endpoint"]) else None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(address)
+        port = parts.port
+    except ValueError:
         return False
+    return (
+        parts.scheme == "http"
+        and parts.hostname in ("127.0.0.1", "localhost")
+        and "@" not in parts.netloc
+        and port is not None
+    )
+
+
+def _is_of(state: Path, endpoint: str) -> bool:
+    """Whether the server that answers there keeps its state in this folder.
+
+    A server that was killed leaves its file behind, and another one may have its port by now.
+    """
+    try:
+        with urllib.request.urlopen(f"{endpoint}/gcp-local/server", timeout=5) as answer:  # noqa: S310
+            found = json.load(answer)["state"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return bool(Path(found) == state.resolve())
 
 
 def _last_line(log: Path) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ecluse.ledger import Entry, Record
 from ecluse.release import Release, ReleasedPipeline
+from ecluse.settings import Environment
 
 Kind = Literal["create", "update", "unchanged", "retire"]
 
@@ -59,17 +60,19 @@ class Plan:
 def make_plan(
     release: Release,
     records: Mapping[str, Record],
-    environment: str,
+    environment: Environment,
     *,
     only: Sequence[str] = (),
+    rerun: bool = False,
 ) -> Plan:
     """Compare a release with an environment's ledger.
 
     Args:
         release: what is to be promoted.
         records: the ledger, by pipeline.
-        environment: the environment's name.
+        environment: where it would go.
         only: restrict the plan to these pipelines; nothing is retired then.
+        rerun: qualify anew what is live as it is.
 
     """
     names = set(only) or set(release.pipelines) | set(records)
@@ -79,25 +82,32 @@ def make_plan(
         live = record.live if record is not None else None
         pipeline = release.pipelines.get(name)
         if pipeline is not None:
-            actions.append(_action(pipeline, live, release, environment))
+            actions.append(_action(pipeline, live, release, environment, rerun=rerun))
         elif live is not None:
             gone = ("no longer in the repository",)
             actions.append(Action(name, "retire", gone, live.digest, None))
-    return Plan(environment, release.commit, tuple(actions))
+    return Plan(environment.name, release.commit, tuple(actions))
 
 
 def _action(
-    pipeline: ReleasedPipeline, live: Entry | None, release: Release, environment: str
+    pipeline: ReleasedPipeline,
+    live: Entry | None,
+    release: Release,
+    environment: Environment,
+    *,
+    rerun: bool,
 ) -> Action:
     if live is None:
         return Action(pipeline.name, "create", ("not live here yet",), None, pipeline.digest)
     reasons = _reasons(pipeline, live, release.compiler, environment)
+    if rerun and not reasons:
+        reasons = ("asked for anew",)
     kind: Kind = "update" if reasons else "unchanged"
     return Action(pipeline.name, kind, reasons, live.digest, pipeline.digest)
 
 
 def _reasons(
-    pipeline: ReleasedPipeline, live: Entry, compiler: str, environment: str
+    pipeline: ReleasedPipeline, live: Entry, compiler: str, environment: Environment
 ) -> tuple[str, ...]:
     reasons = []
     if pipeline.code_digest != live.code_digest:
@@ -112,12 +122,21 @@ def _reasons(
             for name in sorted(pipeline.settings.keys() | live.settings.keys())
             if pipeline.settings.get(name) != live.settings.get(name)
         ]
-        if changed == ["environments"] and _here(pipeline.settings, environment) == _here(
-            live.settings, environment
+        if changed == ["environments"] and _here(pipeline.settings, environment.name) == _here(
+            live.settings, environment.name
         ):
             changed = ["settings of other environments"]
         reasons += changed or ["settings"]
+    elif standing_parameters(pipeline, environment) != live.parameters:
+        reasons.append("the environment's values")
     return tuple(reasons)
+
+
+def standing_parameters(pipeline: ReleasedPipeline, environment: Environment) -> dict[str, Any]:
+    """Return a pipeline's parameters in an environment, what differs by release left empty."""
+    return pipeline.parsed_settings().parameters_in(
+        environment, pipeline.parameters, runtime_image="", commit=""
+    )
 
 
 def _here(settings: Mapping[str, Any], environment: str) -> Any:

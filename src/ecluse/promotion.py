@@ -5,18 +5,22 @@ again: each step finds its own work done, or does it. What is live stays live un
 compare-and-swap, the last step, has made something else live.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event
 
 from ecluse.cloud import Cloud
-from ecluse.errors import EcluseError, GateRefused
+from ecluse.errors import EcluseError, GateRefused, Refused
 from ecluse.ledger import Record
 from ecluse.lift import Lift, Order
 from ecluse.outcome import Outcome, Watcher
 from ecluse.plan import Action, Plan, make_plan
 from ecluse.qualification import Qualifications
 from ecluse.release_store import publish_release
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -59,21 +63,55 @@ class Promotion:
 
         """
         self.verify(plan)
-        if plan.changes:
-            publish_release(self.order.cloud, self.order.release, self.order.files)
-        with ThreadPoolExecutor(max_workers=max(1, self.parallel)) as pool:
-            return tuple(pool.map(lambda action: self._done(action, watcher), plan.actions))
+        publish_release(self.order.cloud, self.order.release, self.order.files)
+        stop = Event()
+        lifted = [action for action in plan.actions if action.kind != "retire"]
+        outcomes = self._side_by_side(lifted, watcher, stop)
+        # Old is retired only when all that is new has been proven.
+        for action in plan.actions:
+            if action.kind == "retire":
+                if any(outcome.error is not None for outcome in outcomes):
+                    watcher.step(action.pipeline, "not retired: another pipeline did not go live")
+                    outcomes.append(Outcome(action.pipeline, "unchanged", action.live, None))
+                else:
+                    outcomes.append(self._done(action, watcher, stop))
+        return tuple(sorted(outcomes, key=lambda outcome: outcome.pipeline))
 
-    def _done(self, action: Action, watcher: Watcher) -> Outcome:
-        if action.kind == "unchanged":
-            return Outcome(action.pipeline, "unchanged", action.live, action.target)
-        lift = Lift(self.order, action, self._record(action.pipeline), watcher)
+    def _side_by_side(
+        self, actions: Sequence[Action], watcher: Watcher, stop: Event
+    ) -> list[Outcome]:
+        with ThreadPoolExecutor(max_workers=max(1, self.parallel)) as pool:
+            futures = [pool.submit(self._done, action, watcher, stop) for action in actions]
+            try:
+                return [future.result() for future in futures]
+            except BaseException:
+                # Ctrl-C arrives here: nothing more goes live, and nobody waits for a run's end.
+                stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _done(self, action: Action, watcher: Watcher, stop: Event) -> Outcome:
+        lift = Lift(self.order, action, self._record(action.pipeline), watcher, stop)
         try:
-            return lift.retire() if action.kind == "retire" else lift.promote()
+            match action.kind:
+                case "unchanged":
+                    return lift.converge()
+                case "retire":
+                    return lift.retire()
+                case _:
+                    return lift.promote()
         except GateRefused as error:
             return lift.ended("refused", error)
         except EcluseError as error:
             return lift.ended("failed", error)
+        except Exception as error:  # one pipeline's surprise must not cost the others' outcomes
+            log.exception("an unforeseen error in the promotion of %s", action.pipeline)
+            surprise = Refused(
+                f"an unforeseen {type(error).__name__}: {error}",
+                where=action.pipeline,
+                fix="this is a fault of écluse: report it with the traceback above",
+            )
+            return lift.ended("failed", surprise)
 
     def _record(self, pipeline: str) -> Record:
         found = self.records.get(pipeline)
@@ -95,5 +133,5 @@ def prepare(
 
     """
     records = order.cloud.ledger.read_all()
-    plan = make_plan(order.release, records, order.cloud.environment.name, only=only)
+    plan = make_plan(order.release, records, order.cloud.environment, only=only, rerun=order.rerun)
     return Promotion(order, below, records, parallel), plan

@@ -1,27 +1,20 @@
 """Qualifications: signed evidence that a pipeline passed its gates in an environment.
 
-One object a subject (compiled bytes, settings and runtime image together), written once:
-
-    EVIDENCE/qualifications/PIPELINE/SUBJECT.json
-    {"evidence": {…}, "key": "projects/…/cryptoKeyVersions/1", "signature": "base64"}
-
-The signature (ECDSA P-256 over the evidence's canonical JSON, by Cloud KMS) is verified with the
-key that the environment's settings name, never with the one that the object names.
+One signed object a run, written once: EVIDENCE/qualifications/PIPELINE/SUBJECT/RUN.json. A subject
+is compiled bytes, settings and runtime image together; any valid evidence for it will do.
 """
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ecluse.canonical import canonical_json, short
+from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.errors import NotQualified
 from ecluse.release import Digest, ImageReference, ReleasedPipeline
+from ecluse.signing import opened, signed
 
 
 class Evidence(BaseModel):
@@ -51,10 +44,6 @@ class Evidence(BaseModel):
     at: datetime
     by: str
 
-    def signed_content(self) -> bytes:
-        """Return the bytes that are signed."""
-        return canonical_json(self.model_dump(mode="json"))
-
 
 class Qualifications:
     """The qualifications of one environment."""
@@ -63,67 +52,57 @@ class Qualifications:
         self._cloud = cloud
         self._environment = cloud.environment
 
-    def address(self, pipeline: ReleasedPipeline) -> str:
-        """Return where the qualification of a pipeline's bytes, settings and image is."""
-        subject = pipeline.subject.removeprefix("sha256:")
-        return f"{self._environment.evidence}/qualifications/{pipeline.name}/{subject}.json"
-
     def record(self, pipeline: ReleasedPipeline, evidence: Evidence) -> str:
-        """Sign and write evidence; keep what is there if the same subject qualified before.
+        """Sign and write evidence, unless the same run's is there, and verify what is there now.
 
         Returns:
             The object's address.
 
+        Raises:
+            NotQualified: something else is in its place.
+
         """
-        key = self._environment.signing_key
-        signature = self._cloud.keys.sign(key, evidence.signed_content())
-        envelope = {
-            "evidence": evidence.model_dump(mode="json"),
-            "key": key,
-            "signature": base64.b64encode(signature).decode(),
-        }
-        address = self.address(pipeline)
-        self._cloud.storage.write_json_once(address, envelope)
+        address = f"{self._folder(pipeline)}/{evidence.run.rsplit('/', 1)[-1]}.json"
+        envelope = signed(self._cloud, evidence.model_dump(mode="json"))
+        kept = self._cloud.storage.write_json_once(address, envelope)
+        self._opened(pipeline, kept, address)
         return address
 
     def verified(self, pipeline: ReleasedPipeline) -> Evidence:
-        """Return the valid evidence for a pipeline's bytes, settings and image.
+        """Return valid evidence for a pipeline's bytes, settings and image.
 
         Raises:
-            NotQualified: there is none, or its signature or any of its claims is wrong.
+            NotQualified: there is none, or all there is has a wrong signature or claim.
 
         """
-        address = self.address(pipeline)
-        found = self._cloud.storage.read(address)
-        if found is None:
-            raise NotQualified(
-                f"`{pipeline.name}` ({short(pipeline.digest)}, with these settings and image) "
-                f"did not qualify in {self._environment.name}",
-                where=address,
-                fix=f"promote its release to {self._environment.name} first",
-            )
-        public_key = self._cloud.keys.public_key(self._environment.signing_key)
-        evidence = _opened(found.content, public_key, address)
+        folder = self._folder(pipeline)
+        problem = NotQualified(
+            f"`{pipeline.name}` ({short(pipeline.digest)}, with these settings and image) "
+            f"did not qualify in {self._environment.name}",
+            where=folder,
+            fix=f"promote its release to {self._environment.name} first",
+        )
+        for address in self._cloud.storage.list(f"{folder}/"):
+            found = self._cloud.storage.read(address)
+            try:
+                if found is not None:
+                    return self._opened(pipeline, found.content, address)
+            except NotQualified as invalid:
+                problem = invalid
+        raise problem
+
+    def _folder(self, pipeline: ReleasedPipeline) -> str:
+        subject = pipeline.subject.removeprefix("sha256:")
+        return f"{self._environment.evidence}/qualifications/{pipeline.name}/{subject}"
+
+    def _opened(self, pipeline: ReleasedPipeline, envelope: bytes, address: str) -> Evidence:
+        document = opened(self._cloud, envelope, address)
+        try:
+            evidence = Evidence.model_validate(document)
+        except ValidationError:
+            raise NotQualified("is no qualification", where=address) from None
         _refuse_other_claims(evidence, pipeline, self._environment.name, address)
         return evidence
-
-
-def _opened(content: bytes, public_key: str, address: str) -> Evidence:
-    from ecluse.cloud.keys import verifies
-
-    try:
-        envelope = json.loads(content)
-        evidence = Evidence.model_validate(envelope["evidence"])
-        signature = base64.b64decode(envelope["signature"], validate=True)
-    except (ValueError, KeyError, TypeError, ValidationError, binascii.Error):
-        raise NotQualified("is no qualification", where=address, fix=_ALTERED) from None
-    if not verifies(public_key, evidence.signed_content(), signature):
-        raise NotQualified(
-            "the signature does not fit: the evidence was altered, or signed with another key",
-            where=address,
-            fix=_ALTERED,
-        )
-    return evidence
 
 
 def _refuse_other_claims(
@@ -143,10 +122,7 @@ def _refuse_other_claims(
                 f"the evidence is for another {name.replace('_', ' ')}: "
                 f"{getattr(evidence, name)}, not {value}",
                 where=address,
-                fix=_ALTERED,
+                fix="qualify this one",
             )
     if not all(verdict.get("passed") is True for verdict in evidence.verdicts):
         raise NotQualified("the evidence holds a verdict that did not pass", where=address)
-
-
-_ALTERED = "find out who wrote it; qualify again from the release's commit"

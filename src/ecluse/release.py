@@ -5,11 +5,19 @@ is built once, from a clean commit, and is the same bytes whenever that commit i
 """
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from ecluse.canonical import digest_of, digest_of_value, readable_json
 from ecluse.catalog import Catalog
@@ -21,6 +29,8 @@ from ecluse.settings import PipelineSettings
 MANIFEST = "release.json"
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$")]
+PipelineName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,127}$")]
 ImageReference = Annotated[str, StringConstraints(pattern=r"^\S+@sha256:[0-9a-f]{64}$")]
 
 
@@ -43,8 +53,8 @@ class ReleasedPipeline(_Manifest):
 
     """
 
-    name: str
-    package: str
+    name: PipelineName
+    package: PackageName
     digest: Digest
     code_digest: Digest
     runtime_image: ImageReference | None
@@ -66,8 +76,15 @@ class ReleasedPipeline(_Manifest):
                 "digest": self.digest,
                 "settings": self.settings_digest,
                 "runtime_image": self.runtime_image,
+                "package": self.package,
+                "parameters": self.parameters,
             }
         )
+
+    @model_validator(mode="after")
+    def _settings_parse(self) -> Self:
+        self.parsed_settings()
+        return self
 
     def parsed_settings(self) -> PipelineSettings:
         """Return the frozen settings as the model that people's files are read into."""
@@ -83,6 +100,14 @@ class Release(_Manifest):
     subject: str
     compiler: str
     pipelines: dict[str, ReleasedPipeline]
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if any(name != pipeline.name for name, pipeline in self.pipelines.items()):
+            raise ValueError("a pipeline stands under another name than its own")
+        if len({pipeline.package for pipeline in self.pipelines.values()}) < len(self.pipelines):
+            raise ValueError("two pipelines have one package")
+        return self
 
     def content(self) -> bytes:
         """Return the manifest's bytes."""
@@ -145,18 +170,36 @@ def make_release(
 
 
 def write_release(folder: Path, release: Release, files: Mapping[str, bytes]) -> None:
-    """Write a release's folder, the manifest last: a folder with a manifest is whole."""
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest = folder / MANIFEST
-    manifest.unlink(missing_ok=True)
-    for stale in folder.glob("*.yaml"):
-        if stale.name not in files:
-            stale.unlink()
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
-    partial = folder / f".{MANIFEST}"
-    partial.write_bytes(release.content())
-    partial.replace(manifest)
+    """Write a release's folder, whole or not at all, in place of an older release.
+
+    Raises:
+        InvalidInput: there is something else in its place.
+
+    """
+    if folder.exists() and not (folder / MANIFEST).is_file() and not _is_empty(folder):
+        raise InvalidInput(
+            "there is something here, and it is no release",
+            where=str(folder),
+            fix="give another --output, or remove it",
+        )
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
+    older = folder.with_name(f".{folder.name}.{os.getpid()}.older")
+    try:
+        partial.mkdir(parents=True)
+        for name, content in {**files, MANIFEST: release.content()}.items():
+            (partial / name).write_bytes(content)
+        if folder.exists():
+            folder.rename(older)
+        partial.rename(folder)
+    except OSError as error:
+        raise InvalidInput(f"cannot be written: {error.strerror}", where=str(folder)) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(older, ignore_errors=True)
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
 
 
 def read_release(folder: Path) -> tuple[Release, dict[str, bytes]]:
@@ -192,12 +235,20 @@ def parse_release(content: bytes, *, where: str) -> Release:
     """
     try:
         release = Release.model_validate(json.loads(content))
-    except (ValueError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
+    except (ValueError, RecursionError) as error:
+        reason = _first_problem(error)
         raise ReleaseAltered(f"no valid release: {reason}", where=where, fix=_REBUILD) from None
     if release.content() != content:
         raise ReleaseAltered("was edited after it was built", where=where, fix=_REBUILD)
     return release
+
+
+def _first_problem(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())[:200]
+    problem = error.errors()[0]
+    path = ".".join(str(part) for part in problem["loc"])
+    return f"{path}: {problem['msg']}" if path else str(problem["msg"])
 
 
 def verify_release(release: Release, files: Mapping[str, bytes], *, where: str) -> None:

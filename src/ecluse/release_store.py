@@ -1,10 +1,17 @@
-"""Where releases are kept: EVIDENCE/releases/COMMIT/, written once by the first environment."""
+"""Where releases are kept: EVIDENCE/releases/COMMIT/, written once.
+
+Beside the manifest lies its signature, by the environment that keeps it, so that what another
+environment takes from there is what this one kept.
+"""
 
 from collections.abc import Mapping
 
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, Refused, ReleaseAltered
 from ecluse.release import MANIFEST, Release, parse_release, verify_release
+from ecluse.signing import opened, signed
+
+_SIGNATURE = "signature.json"
 
 
 def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) -> str:
@@ -28,6 +35,9 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
                 where=address,
                 fix=f"promote that one with --commit {release.commit}, or commit and build anew",
             )
+    signature = f"{folder}/{_SIGNATURE}"
+    if not cloud.storage.exists(signature):
+        cloud.storage.write_json_once(signature, signed(cloud, {"release": release.digest}))
     return folder
 
 
@@ -37,6 +47,7 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
     Raises:
         InvalidInput: that commit has no release there.
         ReleaseAltered: what is there is not what was built.
+        NotQualified: the signature does not fit.
 
     """
     folder = _folder(cloud, commit)
@@ -48,6 +59,14 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
             fix=f"promote it to {cloud.environment.name} first",
         )
     release = parse_release(manifest.content, where=f"{folder}/{MANIFEST}")
+    signature = cloud.storage.read(f"{folder}/{_SIGNATURE}")
+    if signature is None:
+        raise ReleaseAltered(
+            f"{cloud.environment.name} did not sign this release", where=f"{folder}/{MANIFEST}"
+        )
+    document = opened(cloud, signature.content, f"{folder}/{_SIGNATURE}")
+    if document != {"release": release.digest}:
+        raise ReleaseAltered("the signature is for another release", where=f"{folder}/{_SIGNATURE}")
     if release.commit != commit:
         raise ReleaseAltered(
             f"this is the release of commit {release.commit}", where=f"{folder}/{MANIFEST}"

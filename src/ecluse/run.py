@@ -68,6 +68,7 @@ class Task:
         error: why it failed, in the component's own words.
         artifacts: what it wrote.
         group: whether it only holds other tasks: the whole run, a condition, a nested pipeline.
+        id: tells it from another task of the same name, in a loop or a nested pipeline.
 
     """
 
@@ -78,6 +79,7 @@ class Task:
     error: str = ""
     artifacts: tuple[Artifact, ...] = ()
     group: bool = False
+    id: str = ""
 
     @property
     def elapsed(self) -> timedelta | None:
@@ -143,12 +145,21 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All metrics, by `task.name`."""
-        return {
-            f"{task.name}.{name}": value
-            for task in self.tasks
-            for name, value in task.metrics.items()
-        }
+        """The metrics, by `task.name`, but for those of which there are several values."""
+        return {name: values[0] for name, values in self._measured.items() if len(values) == 1}
+
+    @property
+    def ambiguous_metrics(self) -> frozenset[str]:
+        """Metrics of which there are several values: their task ran several times, in a loop."""
+        return frozenset(name for name, values in self._measured.items() if len(values) > 1)
+
+    @property
+    def _measured(self) -> dict[str, list[float]]:
+        measured: dict[str, list[float]] = {}
+        for task in self.tasks:
+            for name, value in task.metrics.items():
+                measured.setdefault(f"{task.name}.{name}", []).append(value)
+        return measured
 
     @property
     def failure(self) -> str:

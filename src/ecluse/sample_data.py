@@ -1,5 +1,6 @@
 """Data for a run on the embedded cloud, made or checked by the pipeline's own commands."""
 
+import mimetypes
 import os
 import subprocess
 import sys
@@ -65,7 +66,8 @@ def lay_sample(folder: PipelineFolder, cloud: Cloud, file: Path) -> str:
     """
     assert cloud.addresses.local is not None, "sample data is for the embedded cloud only"
     address = sample_address(folder, cloud)
-    cloud.storage.upload(address, file, content_type="text/csv")
+    kind, _ = mimetypes.guess_type(address)
+    cloud.storage.upload(address, file, content_type=kind or "application/octet-stream")
     return address
 
 

@@ -37,6 +37,7 @@ KeyVersion = Annotated[
         r"/cryptoKeyVersions/[1-9][0-9]*$"
     ),
 ]
+LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[^\s]+$")]
 
@@ -47,7 +48,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
 class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Environment(_Settings):
@@ -64,7 +65,7 @@ class Environment(_Settings):
     service_account: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
     signing_key: KeyVersion
     requires: str | None = None
-    labels: dict[LabelKey, str] = Field(default_factory=dict)
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     network: str | None = None
     encryption_key: str | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
@@ -151,7 +152,7 @@ class PipelineSettings(_Settings):
 
     description: str
     owner: str
-    labels: dict[LabelKey, str] = Field(default_factory=dict)
+    labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     environments: dict[str, Overrides] = Field(default_factory=dict)
     schedule: Schedule | None = None

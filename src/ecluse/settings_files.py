@@ -44,9 +44,10 @@ def read_pipeline(file: Path, shown: str) -> PipelineSettings:
 def read_project(file: Path) -> ProjectSettings:
     """Read [tool.ecluse] of a pyproject.toml."""
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("ecluse", {})
+        tools = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+        table = tools.get("ecluse", {}) if isinstance(tools, dict) else {}
         return ProjectSettings.model_validate(table)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"not valid TOML: {error}", where=file.name) from None
     except ValidationError as error:
         problem = error.errors()[0]

@@ -1,22 +1,23 @@
 """A trial: one pipeline as it is in the working tree, run and judged, with no ledger touched."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import yaml
 
 from ecluse import gates, naming
 from ecluse.canonical import digest_of, short
-from ecluse.check import check_settings
+from ecluse.check import check_settings, check_type
 from ecluse.cloud import Cloud
 from ecluse.commit import head_commit
 from ecluse.compiler import CompiledPipeline, compile_pipelines
 from ecluse.errors import EcluseError, GateRefused, InvalidInput, RunFailed
-from ecluse.gates import TaskOutcome, Verdict
-from ecluse.lift import refusal
+from ecluse.gates import Verdict
+from ecluse.lift import refusal, task_outcomes
 from ecluse.outcome import Watcher
 from ecluse.run import Run, RunRequest
 from ecluse.runtime_image import resolve_image
@@ -72,6 +73,12 @@ def run_pipeline(
     catalog = workplace.catalog
     folder = catalog.pipeline(name)
     cloud_settings = catalog.environment(environment)
+    if cloud_settings.requires is not None:
+        raise InvalidInput(
+            f"{environment} runs only what {cloud_settings.requires} qualified",
+            where="--environment",
+            fix="try it in another environment, such as dev",
+        )
     if data is not None and not workplace.local:
         raise InvalidInput(
             "a data file goes with --local only: elsewhere runs use the environment's own data",
@@ -80,13 +87,7 @@ def run_pipeline(
     compiled = compile_pipelines(catalog, [name])
     check_settings(catalog, compiled)
     pipeline = compiled[name]
-    unknown = sorted(set(overrides) - set(pipeline.parameters))
-    if unknown:
-        raise InvalidInput(
-            f"the pipeline has no parameter `{unknown[0]}`",
-            where="--parameter",
-            fix=f"it has: {', '.join(sorted(pipeline.parameters))}",
-        )
+    _check_overrides(pipeline, overrides)
     file = None
     if workplace.local and folder.settings.sample_data is not None:
         file = sample_file(catalog, folder, given=data)
@@ -103,9 +104,10 @@ def run_pipeline(
     verdicts = gates.judge(
         folder.settings.gates,
         run.metrics,
-        [TaskOutcome(task.name, task.state) for task in run.tasks],
+        task_outcomes(run),
         _champion(cloud, name),
         where=folder.settings_file,
+        ambiguous=run.ambiguous_metrics,
     )
     watcher.judged(name, verdicts)
     refused = [verdict for verdict in verdicts if not verdict.passed]
@@ -113,23 +115,33 @@ def run_pipeline(
     return Trial(run, verdicts, error)
 
 
-def parse_overrides(pairs: Sequence[str]) -> dict[str, Parameter]:
-    """Parse `NAME=VALUE` pairs, each value as YAML: `3` is a number, `"3"` a text.
+def yaml_values(texts: Mapping[str, str]) -> dict[str, Parameter]:
+    """Parse each value as YAML: `3` is a number, `"3"` a text.
 
     Raises:
-        InvalidInput: one has no `=`, or its value is no YAML.
+        InvalidInput: one is no YAML.
 
     """
-    overrides = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise InvalidInput(f"`{pair}` is not NAME=VALUE", where="--parameter")
+    values = {}
+    for name, text in texts.items():
         try:
-            overrides[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise InvalidInput(f"`{value}` is no YAML value", where="--parameter") from None
-    return overrides
+            values[name] = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError):
+            raise InvalidInput(f"`{text}` is no YAML value", where="--parameter") from None
+    return values
+
+
+def _check_overrides(pipeline: CompiledPipeline, overrides: Mapping[str, Parameter]) -> None:
+    for name, value in overrides.items():
+        definition = pipeline.parameters.get(name)
+        if definition is None or name == "run_key":
+            known = sorted(set(pipeline.parameters) - {"run_key"})
+            raise InvalidInput(
+                f"the pipeline has no parameter `{name}`",
+                where="--parameter",
+                fix=f"it has: {', '.join(known)}",
+            )
+        check_type(name, value, str(definition["parameterType"]), "--parameter")
 
 
 def _image(workplace: Workplace, cloud: Cloud, watcher: Watcher, name: str) -> str:
@@ -176,6 +188,8 @@ def _run(
         template=environment.template_uri(pipeline.package, digest),
         parameters={**parameters, **overrides, "run_key": run_id},
         labels={
+            **environment.labels,
+            **settings.labels,
             "ecluse-environment": naming.label(environment.name),
             "ecluse-pipeline": naming.label(pipeline.name),
             "ecluse-digest": naming.label(digest),
@@ -184,7 +198,7 @@ def _run(
     )
     run = cloud.pipelines.create(request)
     watcher.step(pipeline.name, f"run {run.id}")
-    return cloud.pipelines.wait(run, lambda seen: watcher.running(pipeline.name, seen))
+    return cloud.pipelines.wait(run, lambda seen: watcher.running(pipeline.name, seen), Event())
 
 
 def _champion(cloud: Cloud, name: str) -> gates.Metrics | None:

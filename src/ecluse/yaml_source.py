@@ -1,5 +1,7 @@
 """YAML that remembers where each value stands, so that an error can name file and line."""
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +10,9 @@ from typing import Any, TypeAlias
 import yaml
 
 from ecluse.errors import SettingsError
+
+_LARGEST = 2**63
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
@@ -58,14 +63,39 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SettingsError(f"not valid YAML: {error.problem}", where=f"{shown}:{line}") from None
     except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"not valid YAML: {error}", where=shown) from None
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"not valid YAML: {reason}", where=shown) from None
+    except RecursionError:
+        raise SettingsError("it is nested too deeply, or holds itself", where=shown) from None
     finally:
         loader.dispose()
     if not isinstance(content, dict):
         raise SettingsError(
             f"expected fields with values, found {type(content).__name__}", where=f"{shown}:1"
         )
-    return YamlSource(shown=shown, content=content, lines=lines)
+    source = YamlSource(shown=shown, content=content, lines=lines)
+    _refuse_what_json_lacks(source, (), content)
+    return source
+
+
+def _refuse_what_json_lacks(source: YamlSource, path: FieldPath, value: Any) -> None:
+    """Refuse values that no run could be given: they cannot be written as JSON."""
+    problem = ""
+    if isinstance(value, dict):
+        for key, child in value.items():
+            _refuse_what_json_lacks(source, (*path, str(key)), child)
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            _refuse_what_json_lacks(source, (*path, index), child)
+    elif isinstance(value, float) and not math.isfinite(value):
+        problem = "is not a finite number"
+    elif isinstance(value, int) and abs(value) >= _LARGEST:
+        problem = "is too large a number"
+    elif isinstance(value, str) and not value.isprintable() and _SURROGATE.search(value):
+        problem = "holds half of a character"
+    if problem:
+        dotted = ".".join(str(part) for part in path)
+        raise SettingsError(f"`{dotted}` {problem}", where=source.where(path))
 
 
 def _note_lines(node: yaml.Node, path: FieldPath, lines: dict[FieldPath, int], shown: str) -> None:

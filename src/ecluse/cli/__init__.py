@@ -6,34 +6,29 @@ Heavy modules are imported inside the commands, so that `ecluse --help` answers 
 from typing import Any
 
 import typer
-from rich.console import Console
-from rich.text import Text
 from typer.core import TyperGroup
 
-from ecluse.errors import EcluseError
+from ecluse.cli.output import show_error, show_json
+from ecluse.errors import EcluseError, Interrupted
 
-_INTERRUPTED = 130
+_INTERRUPTED = "interrupted: what runs in the cloud goes on, and the same command joins it"
 
 
 class _Commands(TyperGroup):
     """Shows an error as one line and leaves with its exit code; a traceback is a bug."""
 
     def invoke(self, ctx: Any) -> Any:
+        for_machines = "--json" in ctx.args
         try:
             return super().invoke(ctx)
         except EcluseError as error:
-            _show(error)
+            if for_machines and not error.answered:
+                show_json({"error": error.as_json()})
+            show_error(error)
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            Console(stderr=True).print(
-                "interrupted: what runs in the cloud goes on; the same command joins it"
-            )
-            raise typer.Exit(_INTERRUPTED) from None
-
-
-def _show(error: EcluseError) -> None:
-    line = Text.assemble(("error ", "bold red"), str(error))
-    Console(stderr=True, soft_wrap=True).print(line)
+            show_error(Interrupted(_INTERRUPTED))
+            raise typer.Exit(Interrupted.exit_code) from None
 
 
 def command_line() -> typer.Typer:

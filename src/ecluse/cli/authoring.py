@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from ecluse.cli import options
+from ecluse.errors import InvalidInput
 
 _RUN_ENVIRONMENT = "dev"
 
@@ -43,7 +44,7 @@ def check(
     names = ", ".join(environment.name for environment in environments)
     console.print(f"[green]✓[/] environments: {names}")
     for name, pipeline in compiled.items():
-        console.print(f"[green]✓[/] {name}: {len(pipeline.task_names)} tasks, settings fit")
+        console.print(f"[green]✓[/] {name}: {pipeline.steps} tasks, settings fit")
 
 
 def compile_(
@@ -71,9 +72,14 @@ def compile_(
         for name, pipeline in compiled.items()
     }
     if output_folder is not None:
-        output_folder.mkdir(parents=True, exist_ok=True)
-        for name, content in contents.items():
-            (output_folder / f"{name}.yaml").write_bytes(content)
+        try:
+            output_folder.mkdir(parents=True, exist_ok=True)
+            for name, content in contents.items():
+                (output_folder / f"{name}.yaml").write_bytes(content)
+        except OSError as error:
+            raise InvalidInput(
+                f"cannot be written: {error.strerror}", where=str(output_folder)
+            ) from None
     if json:
         output.show_json({name: digest_of(content) for name, content in contents.items()})
         return
@@ -106,16 +112,18 @@ def run(
     """
     from ecluse import trial
     from ecluse.cli import output
+    from ecluse.logs import keep_logs
     from ecluse.report.markdown import run_report
     from ecluse.report.terminal import Board, run_summary
 
+    options.append_markdown(markdown, "")
     workplace = output.workplace(repository, local=local)
     console = output.console(quiet=json)
     result = trial.run_pipeline(
         workplace,
         pipeline,
         environment=environment,
-        overrides=trial.parse_overrides(parameter or []),
+        overrides=trial.yaml_values(options.key_values(parameter or [], "--parameter")),
         data=data,
         runtime_image=runtime_image,
         watcher=Board(console),
@@ -125,5 +133,8 @@ def run(
         output.show_json(result.as_json())
     else:
         console.print(f"  {run_summary(result.run)}")
+    for file in keep_logs(workplace, environment, [result.run]):
+        console.print(f"  its log: {file}")
     if result.error is not None:
+        result.error.answered = True
         raise result.error

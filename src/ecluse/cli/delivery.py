@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from ecluse.cloud import Cloud
     from ecluse.outcome import Outcome
     from ecluse.release import Release
     from ecluse.workplace import Workplace
@@ -154,6 +155,8 @@ def promote(
     from ecluse.lift import Order
     from ecluse.report.terminal import Board, plan_table
 
+    options.append_markdown(markdown, "")
+    options.version(version)
     workplace = output.workplace(repository, local=local)
     console = output.console(quiet=json)
     cloud = workplace.cloud(environment)
@@ -167,7 +170,6 @@ def promote(
     console.print(plan_table(made))
     lay_missing_samples(workplace, released, cloud)
     outcomes = prepared.execute(made, Board(console))
-    _report(console, outcomes, environment, released, markdown)
     if json:
         output.show_json(
             {
@@ -176,6 +178,7 @@ def promote(
                 "outcomes": [outcome.as_json() for outcome in outcomes],
             }
         )
+    _report(workplace, console, cloud, outcomes, released, markdown)
     codes = [outcome.error.exit_code for outcome in outcomes if outcome.error is not None]
     if codes:
         raise typer.Exit(max(codes))
@@ -231,17 +234,24 @@ def _known(release: "Release", names: "Sequence[str]") -> "Sequence[str]":
 
 
 def _report(
+    workplace: "Workplace",
     console: "Console",
+    cloud: "Cloud",
     outcomes: "Sequence[Outcome]",
-    environment: str,
     release: "Release",
     markdown: Path | None,
 ) -> None:
+    from ecluse.logs import keep_logs
     from ecluse.report.markdown import promotion_report
     from ecluse.report.terminal import outcome_lines
+    from ecluse.report_store import keep_report
 
+    environment = cloud.environment.name
     for line in outcome_lines(outcomes, environment):
         console.print(line)
-    options.append_markdown(
-        markdown, promotion_report(outcomes, environment=environment, commit=release.commit)
-    )
+    runs = [outcome.run for outcome in outcomes if outcome.run is not None]
+    for file in keep_logs(workplace, environment, runs):
+        console.print(f"  its log: {file}")
+    text = promotion_report(outcomes, environment=environment, commit=release.commit)
+    keep_report(cloud, release.commit, text)
+    options.append_markdown(markdown, text)

@@ -1,5 +1,6 @@
 """Options that several commands share, each in one place."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -44,14 +45,29 @@ Commit = Annotated[
 
 
 def append_markdown(file: Path | None, text: str) -> None:
-    """Append a report to a file, such as GitHub's job summary."""
+    """Append a report to a file, such as GitHub's job summary.
+
+    Called with no text first, so that a file that cannot be written is known before anything runs.
+    """
     if file is None:
         return
     try:
         with file.open("a", encoding="utf-8") as report:
-            report.write(f"{text}\n")
+            report.write(f"{text}\n" if text else "")
     except OSError as error:
         raise InvalidInput(f"cannot be written: {error.strerror}", where=str(file)) from None
+
+
+def version(text: str | None) -> str | None:
+    """Return a version as it is, if it looks like one.
+
+    Raises:
+        InvalidInput: it does not.
+
+    """
+    if text is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,62}", text):
+        raise InvalidInput(f"`{text}` is no version", where="--version", fix="write it like v1.4.0")
+    return text
 
 
 def key_values(pairs: list[str], option: str) -> dict[str, str]:

@@ -3,22 +3,24 @@
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.text import Text
 
-from ecluse.catalog import Catalog
-from ecluse.local import wanted_locally
-from ecluse.workplace import Workplace
+from ecluse.errors import EcluseError
+
+if TYPE_CHECKING:
+    from ecluse.workplace import Workplace
 
 _LOG_WIDTH = 160
 
 
 def console(*, quiet: bool = False) -> Console:
     """Return where people read; on standard error when standard output is for a machine."""
-    found = Console(stderr=quiet, soft_wrap=True, highlight=False)
+    found = Console(stderr=quiet, highlight=False)
     if not found.is_terminal:
-        # A log has no width: a table that is cut there helps nobody.
+        # A log has no width: a table or a line that is cut there helps nobody.
         found = Console(stderr=quiet, soft_wrap=True, highlight=False, width=_LOG_WIDTH)
     return found
 
@@ -28,6 +30,16 @@ def show_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def workplace(repository: Path, *, local: bool) -> Workplace:
+def show_error(error: EcluseError) -> None:
+    """Print an error as one line to standard error."""
+    line = Text.assemble(("error ", "bold red"), str(error))
+    Console(stderr=True, soft_wrap=True).print(line)
+
+
+def workplace(repository: Path, *, local: bool) -> "Workplace":
     """Return the workplace that the shared options describe."""
+    from ecluse.catalog import Catalog
+    from ecluse.local import wanted_locally
+    from ecluse.workplace import Workplace
+
     return Workplace(Catalog.find(repository), wanted_locally(local))

@@ -1,4 +1,4 @@
-"""Commands that tell: status; and the demo, which tells the whole story."""
+"""Commands that tell: status, report; and the demo, which tells the whole story."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +11,7 @@ from ecluse.cli import options
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command()(status)
+    app.command()(report)
     app.command()(demo)
 
 
@@ -44,6 +45,27 @@ def status(
     from ecluse.report.terminal import status_table
 
     console.print(status_table(rows))
+
+
+def report(
+    environment: Annotated[str, typer.Argument(help="The environment, such as nonprod.")],
+    commit: Annotated[str, typer.Option(help="The commit that was promoted: a sha, a tag, HEAD.")],
+    repository: options.Repository = options.HERE,
+    local: options.Local = False,
+    markdown: options.MarkdownFile = None,
+) -> None:
+    """Show what a commit's last promotion did: outcomes, gates, tasks, in Markdown."""
+    from ecluse.cli import output
+    from ecluse.commit import resolve_commit
+    from ecluse.report_store import kept_report
+
+    workplace = output.workplace(repository, local=local)
+    sha = resolve_commit(workplace.catalog.root, commit)
+    text = kept_report(workplace.cloud(environment), sha)
+    if markdown is None:
+        typer.echo(text)
+    else:
+        options.append_markdown(markdown, text)
 
 
 def demo(

@@ -9,6 +9,7 @@ from google.cloud.devtools import cloudbuild_v1
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
+from ecluse.cloud.retries import READING
 from ecluse.cloud.storage import Storage
 from ecluse.errors import CloudError
 
@@ -98,7 +99,7 @@ class Builds:
         shown = 0
         while True:
             with translated(name):
-                build = self._client.get_build({"name": name})
+                build = self._client.get_build({"name": name}, **READING)
             if build.logs_bucket:
                 found = self._storage.read(f"{build.logs_bucket}/log-{build.id}.txt")
                 if found is not None and len(found.content) > shown:

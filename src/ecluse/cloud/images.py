@@ -7,6 +7,7 @@ from google.cloud import artifactregistry_v1
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
+from ecluse.cloud.retries import READING
 
 
 class Images:
@@ -44,7 +45,7 @@ class Images:
         )
         with translated(resource):
             try:
-                version = str(self._client.get_tag(name=resource).version)
+                version = str(self._client.get_tag(name=resource, **READING).version)
             except exceptions.NotFound:
                 return None
         return version.rsplit("/", 1)[1]

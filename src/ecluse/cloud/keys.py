@@ -12,6 +12,7 @@ from google.cloud import kms_v1
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
+from ecluse.cloud.retries import READING
 
 
 class Keys:
@@ -36,14 +37,14 @@ class Keys:
         """Return the DER-encoded ECDSA signature of some content."""
         with translated(key_version):
             answer = self._client.asymmetric_sign(
-                name=key_version, digest={"sha256": hashlib.sha256(content).digest()}
+                name=key_version, digest={"sha256": hashlib.sha256(content).digest()}, **READING
             )
         return bytes(answer.signature)
 
     def public_key(self, key_version: str) -> str:
         """Return a key version's public key as PEM text."""
         with translated(key_version):
-            return str(self._client.get_public_key(name=key_version).pem)
+            return str(self._client.get_public_key(name=key_version, **READING).pem)
 
     def ensure_key(self, key_version: str) -> None:
         """Create a key ring and a signing key unless they exist. The embedded cloud's set-up."""

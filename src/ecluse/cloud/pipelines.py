@@ -1,7 +1,7 @@
 """Vertex AI Pipelines: creates runs from the registry's bytes and tells how they do."""
 
-import time
 from collections.abc import Callable, Mapping
+from threading import Event
 from typing import Any, Final
 
 from google.api_core import exceptions
@@ -10,7 +10,8 @@ from google.protobuf import json_format
 
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
-from ecluse.errors import Refused
+from ecluse.cloud.retries import READING
+from ecluse.errors import Interrupted, Refused
 from ecluse.run import Artifact, Run, RunRequest, State, Task
 from ecluse.settings import Environment
 
@@ -88,11 +89,12 @@ class Pipelines:
         name = self.resource_name(request.run_id)
         with translated(name):
             try:
+                # Safe to repeat: the id is ours, and a second create finds the first one's job.
                 created = self._client.create_pipeline_job(
-                    parent=self._parent, pipeline_job=job, pipeline_job_id=request.run_id
+                    parent=self._parent, pipeline_job=job, pipeline_job_id=request.run_id, **READING
                 )
             except exceptions.Conflict:
-                created = self._client.get_pipeline_job(name=name)
+                created = self._client.get_pipeline_job(name=name, **READING)
                 _refuse_other(created, job)
         return _run(created)
 
@@ -101,24 +103,25 @@ class Pipelines:
         name = self.resource_name(run_id)
         with translated(name):
             try:
-                return _run(self._client.get_pipeline_job(name=name))
+                return _run(self._client.get_pipeline_job(name=name, **READING))
             except exceptions.NotFound:
                 return None
 
-    def wait(self, run: Run, seen: Callable[[Run], None]) -> Run:
-        """Follow a run to its end, showing it each time it was looked at."""
+    def wait(self, run: Run, seen: Callable[[Run], None], stop: Event) -> Run:
+        """Follow a run to its end, showing it each time it was looked at.
+
+        Raises:
+            Interrupted: `stop` was set first.
+
+        """
         while True:
             seen(run)
             if run.finished:
                 return run
-            time.sleep(self._poll_seconds)
+            if stop.wait(self._poll_seconds):
+                raise Interrupted("no longer followed; it goes on", where=run.name)
             with translated(run.name):
-                run = _run(self._client.get_pipeline_job(name=run.name))
-
-    def cancel(self, run: Run) -> None:
-        """Ask for a run's cancellation."""
-        with translated(run.name):
-            self._client.cancel_pipeline_job(name=run.name)
+                run = _run(self._client.get_pipeline_job(name=run.name, **READING))
 
 
 def _refuse_other(found: Any, wanted: Any) -> None:
@@ -206,4 +209,5 @@ def _task(detail: Any, *, name: str, group: bool) -> Task:
             for artifact in artifacts.artifacts
         ),
         group=group,
+        id=str(detail.task_id),
     )

@@ -16,6 +16,7 @@ from requests import exceptions as http_exceptions
 from ecluse.canonical import digest_of
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
+from ecluse.cloud.retries import READING
 from ecluse.errors import ReleaseAltered
 from ecluse.settings import Environment
 
@@ -58,7 +59,7 @@ class Registry:
         name = f"{self._parent}/packages/{package}/versions/{digest}"
         with translated(name):
             try:
-                self._metadata.get_version(name=name)
+                self._metadata.get_version(name=name, **READING)
             except exceptions.NotFound:
                 return False
         return True
@@ -139,7 +140,7 @@ class Registry:
         name = f"{self._parent}/packages/{package}/tags/{LIVE_TAG}"
         with translated(name):
             try:
-                version = str(self._metadata.get_tag(name=name).version)
+                version = str(self._metadata.get_tag(name=name, **READING).version)
             except exceptions.NotFound:
                 return None
         return version.rsplit("/", 1)[1]

@@ -117,10 +117,10 @@ class Storage:
                 found = self.read(address)
         return content if found is None else found.content
 
-    def write_json_once(self, address: str, value: Any) -> None:
-        """Write a JSON object that never changes, unless it is there."""
+    def write_json_once(self, address: str, value: Any) -> bytes:
+        """Write a JSON object that never changes, unless it is there, and return what is there."""
         content = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False).encode()
-        self.write_once(address, content)
+        return self.write_once(address, content)
 
     def list(self, prefix: str) -> list[str]:
         """Return the addresses that begin with a prefix, sorted."""

@@ -11,21 +11,22 @@ from ecluse.report.terminal import number
 from ecluse.run import Run
 from ecluse.status import StatusRow
 
+_MARKUP = frozenset("\\`*_[]<>#|~@!&")
 _SIGNS = {"activated": "✅", "unchanged": "➖", "retired": "🗄️", "refused": "⛔", "failed": "❌"}
 
 
 def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: str) -> str:
     """Return what a promotion did: a table, and for each run its gates and tasks."""
     parts = [
-        f"## Promotion to {environment}\n\nCommit `{commit[:12]}`\n",
+        f"## Promotion to {_text(environment)}\n\nCommit {_code(commit[:12])}\n",
         _table(
             ("pipeline", "outcome", "live digest", "run"),
             (
                 (
-                    outcome.pipeline,
+                    _text(outcome.pipeline),
                     f"{_SIGNS[outcome.ending]} {outcome.ending}",
-                    f"`{short(outcome.digest)}`" if outcome.digest else "",
-                    f"`{outcome.run.id}`" if outcome.run else "",
+                    _code(short(outcome.digest)) if outcome.digest else "",
+                    _code(outcome.run.id) if outcome.run else "",
                 )
                 for outcome in outcomes
             ),
@@ -47,8 +48,8 @@ def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
         (
             (
                 "✅" if verdict.passed else "⛔",
-                f"`{verdict.metric}`",
-                verdict.rule + (f" ({verdict.note})" if verdict.note else ""),
+                _code(verdict.metric),
+                _text(verdict.rule + (f" ({verdict.note})" if verdict.note else "")),
                 number(verdict.value),
                 number(verdict.limit),
                 number(verdict.champion),
@@ -59,7 +60,7 @@ def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
     tasks = _table(
         ("task", "state", "took"),
         (
-            (task.name, task.state, clock.duration(task.elapsed) if task.elapsed else "")
+            (_text(task.name), task.state, clock.duration(task.elapsed) if task.elapsed else "")
             for task in run.steps
         ),
     )
@@ -73,29 +74,29 @@ def plan_report(plan: Plan) -> str:
     """Return what a promotion would do."""
     rows = (
         (
-            action.pipeline,
+            _text(action.pipeline),
             action.kind,
-            ", ".join(action.reasons),
-            f"`{short(action.live)}`" if action.live else "",
-            f"`{short(action.target)}`" if action.target else "",
+            _text(", ".join(action.reasons)),
+            _code(short(action.live)) if action.live else "",
+            _code(short(action.target)) if action.target else "",
         )
         for action in plan.actions
     )
     table = _table(("pipeline", "action", "because of", "live now", "would be"), rows)
-    return f"## Plan for {plan.environment}\n\nCommit `{plan.commit[:12]}`\n\n{table}"
+    return f"## Plan for {_text(plan.environment)}\n\nCommit {_code(plan.commit[:12])}\n\n{table}"
 
 
 def status_report(rows: Sequence[StatusRow]) -> str:
     """Return what is live where."""
     cells = (
         (
-            row.environment,
-            row.pipeline,
-            f"`{short(row.digest)}`" if row.digest else "retired",
-            row.version or "",
-            f"`{row.commit[:9]}`",
+            _text(row.environment),
+            _text(row.pipeline),
+            _code(short(row.digest)) if row.digest else "retired",
+            _text(row.version or ""),
+            _code(row.commit[:9]),
             clock.rfc3339(row.since),
-            row.by,
+            _text(row.by),
         )
         for row in rows
     )
@@ -104,12 +105,20 @@ def status_report(rows: Sequence[StatusRow]) -> str:
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table; its cells are Markdown already, made by `_text` and `_code`."""
     lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    lines += [f"| {' | '.join(_text(cell) for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def _text(text: str) -> str:
-    """Keep a text from being anything else than text: no markup, no mention, no second cell."""
-    safe = text.replace("|", "\\|").replace("<", "&lt;").replace("@", "@\u200b")
-    return " ".join(safe.split())
+    """Keep a text from being anything else than text: no markup, no link, no mention, no cell.
+
+    What a component said stands in a summary before somebody who approves a promotion.
+    """
+    plain = " ".join(text.split()).replace("://", ":\u200b//")
+    return "".join(f"&#{ord(mark)};" if mark in _MARKUP else mark for mark in plain)
+
+
+def _code(text: str) -> str:
+    return f"<code>{_text(text)}</code>"

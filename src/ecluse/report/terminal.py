@@ -63,7 +63,7 @@ class Board:
         """Show tasks that finished since the last look, and those that run."""
         with self._lock:
             for task in run.steps:
-                key = (run.name, task.name)
+                key = (run.name, task.id)
                 if task.state in FINISHED and key not in self._shown:
                     self._shown.add(key)
                     self._console.print(_task_line(task))
@@ -101,7 +101,7 @@ def _task_line(task: Task) -> str:
     detail = f"[dim]{task.state}[/]" if task.state not in ("succeeded", "failed") else ""
     if task.state == "failed" and task.error:
         detail = f"[red]{escape(task.error)}[/]"
-    return f"      {_MARKS[task.state]} {task.name:<28} {elapsed:>8}  {detail}"
+    return f"      {_MARKS[task.state]} {escape(task.name):<28} {elapsed:>8}  {detail}".rstrip()
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> Table:
@@ -113,11 +113,11 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
     for verdict in verdicts:
         mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
         champion = f" ({number(verdict.champion)})" if verdict.champion is not None else ""
-        note = f" [dim]{escape(verdict.note)}[/]" if verdict.note else ""
+        note = f" [dim]({escape(verdict.note)})[/]" if verdict.note else ""
         table.add_row(
             f"      {mark} {escape(verdict.metric)}",
             number(verdict.value),
-            f"{verdict.rule}{champion}{note}",
+            f"{escape(verdict.rule)}{champion}{note}",
         )
     return table
 
@@ -136,7 +136,7 @@ def plan_table(plan: Plan) -> Table:
         table.add_column(column, overflow="fold")
     for action in plan.actions:
         table.add_row(
-            f"  {action.pipeline}",
+            f"  {escape(action.pipeline)}",
             _KINDS[action.kind],
             ", ".join(action.reasons),
             short(action.live) if action.live else "",
@@ -161,17 +161,18 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
 
 def status_table(rows: Sequence[StatusRow]) -> Table:
     """Return a table of what is live where."""
-    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
-    for column in ("  environment", "pipeline", "live", "version", "commit", "since", "by"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for column in ("  environment", "pipeline", "live", "version", "commit", "since"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("by", no_wrap=True, overflow="ellipsis")
     now = clock.now()
     for row in rows:
         table.add_row(
             f"  {row.environment}",
-            row.pipeline,
+            escape(row.pipeline),
             f"[green]{short(row.digest)}[/]" if row.digest else "[yellow]retired[/]",
-            row.version or "",
-            row.commit[:9],
+            escape(row.version or ""),
+            escape(row.commit[:9]),
             f"{clock.age(row.since, now)} ago",
             escape(row.by),
         )
