@@ -45,9 +45,10 @@ p { margin: 0 0 12px; } .quiet { color: #5b6b7d; font-size: 13px; }
 .tile { padding: 10px 14px; } .tile b { display: block; font-size: 21px; }
 .tile span { color: #5b6b7d; font-size: 12px; }
 .cards { display: grid; gap: 14px;
-  grid-template-columns: repeat(auto-fit, minmax(min(420px, 100%), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(max(330px, 40%), 100%), 1fr)); }
 .card { padding: 16px 18px; min-width: 0; } .card.wide { grid-column: 1 / -1; }
 svg { width: 100%; height: auto; } svg text { font-family: system-ui, sans-serif !important; }
+.scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th, td { text-align: right; padding: 4px 8px; border-bottom: 1px solid #e8ecf1; }
 th { color: #5b6b7d; font-weight: 600; } td { font-variant-numeric: tabular-nums; }
@@ -183,7 +184,8 @@ def _slices(evaluation: Evaluation) -> str:
         + "</tr>"
         for column, value, scores in rows
     )
-    return f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{body}</table>"
+    table = f"<table><tr>{''.join(f'<th>{name}</th>' for name in head)}</tr>{body}</table>"
+    return f"<div class='scroll'>{table}</div>"
 
 
 def _cells(scores: Scores) -> tuple[str, ...]:

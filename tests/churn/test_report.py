@@ -1,15 +1,59 @@
 from __future__ import annotations
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from churn import report
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from churn.evaluation import Evaluation
+
+MEASURE = """<!doctype html><body><script>
+const frame = document.createElement("iframe");
+frame.style = "border: 0; width: %dpx; height: 4000px";
+frame.srcdoc = %s;
+frame.onload = () => {
+  const page = frame.contentDocument;
+  const style = getComputedStyle(page.querySelector(".cards"));
+  const columns = style.gridTemplateColumns.split(" ").length;
+  document.body.textContent = `columns=${columns} wide=${page.documentElement.scrollWidth}`;
+};
+document.body.append(frame);
+</script></body>"""
+"""Shows a page at a width, and says how many columns of plots there are and how wide it gets."""
+
+
+@pytest.mark.parametrize(("width", "columns"), [(360, 1), (400, 1), (900, 2), (1400, 2)])
+def test_the_page_fits_where_it_is_shown(
+    evaluated: Evaluation, tmp_path: Path, width: int, columns: int
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs chromium")
+    page = json.dumps(report.render(evaluated)).replace("</", "<\\/")
+    (tmp_path / "measure.html").write_text(MEASURE % (width, page))
+    shown = subprocess.run(
+        [
+            *(chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+            *(f"--user-data-dir={tmp_path / 'profile'}", "--window-size=1600,1000"),
+            *("--dump-dom", (tmp_path / "measure.html").as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert f"columns={columns} wide={width}" in shown.stdout
 
 
 def test_the_page_shows_every_plot_and_needs_nothing_else(evaluated: Evaluation) -> None:
