@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -29,7 +30,7 @@ from gcp_local.orchestrator.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from gcp_local.orchestrator.container import Stores
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
 
 _LOG = logging.getLogger(__name__)
+_PATIENCE_SECONDS = 0.1
 _CANCELLED = Outcome(TaskState.CANCELLED, error="The task was cancelled.")
 
 
@@ -280,9 +282,7 @@ class Run:
         self, component: Component, body: Container, inputs: Values, node: Node, tries: int
     ) -> Outcome:
         setting = self._setting
-        with setting.slots:
-            if self._stopping.is_set():
-                raise TaskCancelledError
+        with self._slot():
             self._journal.run(node, "system.ContainerExecution", inputs)
             identity = f"{node.name}_{node.id}"
             folder = setting.work / f"{node.id % 2**64:016x}-{tries}"
@@ -296,6 +296,25 @@ class Run:
             return container.run(
                 component, body, inputs, place, setting.stores, self._processes.start
             )
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Hold one of the orchestrator's slots; other jobs may have them all when this one stops.
+
+        Raises:
+            TaskCancelledError: the run was stopped.
+
+        """
+        slots = self._setting.slots
+        while not slots.acquire(timeout=_PATIENCE_SECONDS):
+            if self._stopping.is_set():
+                raise TaskCancelledError
+        try:
+            if self._stopping.is_set():
+                raise TaskCancelledError
+            yield
+        finally:
+            slots.release()
 
     def _placeholders(self, node: Node) -> dict[str, str]:
         return {

@@ -214,6 +214,24 @@ def test_cancelling_ends_the_processes_and_their_children(cloud: Cloud) -> None:
     assert not children()
 
 
+def test_a_cancelled_job_does_not_wait_for_the_tasks_of_others(tmp_path) -> None:
+    @dsl.pipeline(name="waiting")
+    def waiting() -> None:
+        c.sleep(seconds=600.0)
+
+    cloud = Cloud(tmp_path, PlainLauncher(), max_parallel_tasks=1)
+    first = cloud.submit(waiting)
+    cloud.wait(first, lambda job: any(t.state == TaskState.RUNNING for t in tasks_of(job)))
+    second = cloud.submit(waiting)
+    cloud.wait(second, tasks_of)
+    cloud.orchestrator.cancel(second)
+    result = cloud.wait(second, timeout=5)
+    assert result.state is JobState.CANCELLED
+    assert result.states() == {"sleep": TaskState.CANCELLED}
+    assert cloud.saved[first][-1].state == JobState.RUNNING
+    cloud.close()
+
+
 def test_closing_ends_running_jobs_as_failed_and_leaves_no_files(tmp_path) -> None:
     @dsl.pipeline(name="closed")
     def closed() -> None:
