@@ -21,6 +21,13 @@ def test_the_commands_are_shell() -> None:
     assert done.stderr == ""
 
 
+def test_every_name_in_the_commands_is_given_a_value_first() -> None:
+    given = set(re.findall(r"\b([A-Z_]+)=|\bfor ([A-Z_]+) in\b", COMMANDS))
+    used = set(re.findall(r"\$\{?([A-Z_]+)", COMMANDS))
+    assert "CONNECTION" in used
+    assert used <= {name for pair in given for name in pair}
+
+
 @pytest.mark.parametrize(
     "file", sorted((ROOT / "cloudbuild").iterdir()), ids=lambda file: file.stem
 )
