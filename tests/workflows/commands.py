@@ -1,4 +1,4 @@
-"""The `ecluse` commands that workflows and builds type, taken out of their YAML."""
+"""The `ecluse` commands that workflows and builds type and documents show, taken out of them."""
 
 import re
 import shlex
@@ -23,6 +23,14 @@ def of_build(file: Path) -> Iterator[tuple[str, ...]]:
     for step in strict_yaml.load(file.read_text(encoding="utf-8"))["steps"]:
         if step.get("entrypoint") == "ecluse":
             yield tuple(step["args"])
+
+
+def of_document(file: Path) -> Iterator[tuple[str, ...]]:
+    """Yield the arguments of each `ecluse …` that a document shows as a command."""
+    for typed in re.findall(
+        r"(?:^|`)(?:uv run )?ecluse ([^`\n]+)", file.read_text(encoding="utf-8"), flags=re.MULTILINE
+    ):
+        yield tuple(shlex.split(typed))
 
 
 def steps_of(document: dict[str, Any]) -> list[dict[str, Any]]:

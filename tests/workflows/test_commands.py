@@ -1,4 +1,4 @@
-"""Every `ecluse` command that a workflow or a build types is one that exists, rightly spelt."""
+"""Every `ecluse` command that a workflow or a build types, or a guide shows, exists as spelt."""
 
 import itertools
 from pathlib import Path
@@ -17,8 +17,10 @@ def typed() -> list[tuple[str, tuple[str, ...]]]:
     """Return the file and the arguments of each command."""
     workflows = sorted((ROOT / ".github").glob("*/**/*.yaml"))
     builds = sorted((ROOT / "cloudbuild").glob("*.yaml"))
+    documents = [ROOT / "docs/one-change.md", ROOT / "docs/setting-up.md"]
     found = [(file, arguments) for file in workflows for arguments in commands.of_workflow(file)]
     found += [(file, arguments) for file in builds for arguments in commands.of_build(file)]
+    found += [(file, arguments) for file in documents for arguments in commands.of_document(file)]
     return [(file.relative_to(ROOT).as_posix(), arguments) for file, arguments in found]
 
 
@@ -60,10 +62,11 @@ def test_a_misspelt_command_would_be_noticed(arguments: tuple[str, ...], said: s
 def test_no_command_is_overlooked() -> None:
     where = [file for file, _ in typed()]
     assert where.count(".github/workflows/pull-request.yaml") == 3
-    assert where.count(".github/workflows/merge.yaml") == 4
-    assert where.count(".github/workflows/release.yaml") == 4
+    assert where.count(".github/workflows/merge.yaml") == 5
+    assert where.count(".github/workflows/release.yaml") == 5
     assert where.count("cloudbuild/release.yaml") == 2
     assert where.count("cloudbuild/promote.yaml") == 1
+    assert where.count("docs/one-change.md") >= 10
 
 
 def test_a_trigger_gets_each_substitution_that_its_build_declares() -> None:

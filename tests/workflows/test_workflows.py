@@ -158,6 +158,24 @@ def test_the_ledger_learns_who_merged_or_tagged(workflow: str) -> None:
     assert '-s "_ACTOR=$GITHUB_ACTOR"' in trigger
 
 
+@pytest.mark.parametrize(
+    ("workflow", "job", "environment"),
+    [("merge", "nonprod", "nonprod"), ("release", "prod", "prod")],
+)
+def test_the_summary_says_what_a_promotion_did_even_one_that_was_refused(
+    workflow: str, job: str, environment: str
+) -> None:
+    steps = read(GITHUB / f"workflows/{workflow}.yaml")["jobs"][job]["steps"]
+    *_, promotion, report, status = steps
+    assert "ecluse trigger " in promotion["run"]
+    assert f'ecluse report {environment} --commit "$GITHUB_SHA"' in report["run"]
+    assert report["if"] == f"always() && steps.{promotion['id']}.outcome != 'skipped'"
+    assert f"ecluse status {environment} " in status["run"]
+    assert status["if"].startswith("always() && ")
+    for step in (report, status):
+        assert step["run"].endswith('--markdown "$GITHUB_STEP_SUMMARY"')
+
+
 def test_nonprod_is_reached_from_main_alone_and_prod_from_tags_alone() -> None:
     merge, release = (read(GITHUB / f"workflows/{name}.yaml") for name in ("merge", "release"))
     assert triggers_of(merge) == {"push": {"branches": ["main"]}}
