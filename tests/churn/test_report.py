@@ -32,7 +32,7 @@ document.body.append(frame);
 """Shows a page at a width, and says how many columns of plots there are and how wide it gets."""
 
 
-@pytest.mark.parametrize(("width", "columns"), [(360, 1), (400, 1), (900, 2), (1400, 2)])
+@pytest.mark.parametrize(("width", "columns"), [(360, 1), (720, 2), (900, 2), (1400, 2)])
 def test_the_page_fits_where_it_is_shown(
     evaluated: Evaluation, tmp_path: Path, width: int, columns: int
 ) -> None:
