@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from gcp_local.errors import InvalidArgument, NotFound
+from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound
 from gcp_local.images.store import ImageStore
 from tests.gcp_local.emulators import Emulator
 
@@ -46,8 +46,8 @@ def test_the_digest_is_that_of_the_content_alone(tmp_path: Path) -> None:
     assert images.add(RUNTIME, tar_of({**files, "churn/b.py": b"c"})) != digest
     assert images.add(RUNTIME, tar_of(files, mode=0o755)) != digest
     assert images.add(RUNTIME, tar_of({"churn/a.pya": b"", "churn/b.py": b"b"})) != digest
-    folder = images.resolve(f"{RUNTIME}@{digest}")
-    assert (folder / "churn" / "a.py").read_bytes() == b"a"
+    images.unpack(f"{RUNTIME}@{digest}", tmp_path / "unpacked")
+    assert (tmp_path / "unpacked" / "churn" / "a.py").read_bytes() == b"a"
 
 
 def test_an_image_is_known_in_its_repository_by_its_digest_only(tmp_path: Path) -> None:
@@ -55,9 +55,52 @@ def test_an_image_is_known_in_its_repository_by_its_digest_only(tmp_path: Path) 
     digest = images.add(RUNTIME, tar_of({"a.py": b"a"}))
     for unknown in (f"{RUNTIME}:latest", RUNTIME, f"{RUNTIME}x@{digest}", "alpine", "python:2.7"):
         with pytest.raises(NotFound, match=unknown):
-            images.resolve(unknown)
-    assert not list(images.resolve("python:3.11-slim").iterdir())
-    assert not list(images.resolve("python:3.12").iterdir())
+            images.unpack(unknown, tmp_path / "unpacked")
+    for number, public in enumerate(("python:3.11-slim", "python:3.12")):
+        images.unpack(public, tmp_path / f"public-{number}")
+        assert not list((tmp_path / f"public-{number}").iterdir())
+
+
+def test_a_change_to_an_unpacked_image_stays_there(tmp_path: Path) -> None:
+    images = ImageStore(tmp_path / "images")
+    image = f"{RUNTIME}@{images.add(RUNTIME, tar_of({'churn.py': b'good'}))}"
+    images.unpack(image, tmp_path / "first")
+    (tmp_path / "first" / "churn.py").write_bytes(b"evil")
+    images.unpack(image, tmp_path / "second")
+    assert (tmp_path / "second" / "churn.py").read_bytes() == b"good"
+
+
+def _rewrite(folder: Path) -> None:
+    (folder / "churn.py").write_bytes(b"evil")
+
+
+def _add(folder: Path) -> None:
+    (folder / "json.py").write_bytes(b"evil")
+
+
+def _link(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "x.py").touch()
+    (folder / "json").symlink_to(folder.parent / "elsewhere")
+
+
+def _chmod(folder: Path) -> None:
+    (folder / "churn.py").chmod(0o755)
+
+
+@pytest.mark.parametrize("damage", [_rewrite, _add, _link, _chmod])
+def test_an_image_that_was_changed_in_the_store_does_not_run_until_it_is_put_again(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    images = ImageStore(tmp_path / "images")
+    digest = images.add(RUNTIME, tar_of({"churn.py": b"good"}))
+    damage(tmp_path / "images" / "content" / digest.removeprefix("sha256:"))
+    with pytest.raises(FailedPrecondition, match=f"{RUNTIME}@{digest}"):
+        images.unpack(f"{RUNTIME}@{digest}", tmp_path / "refused")
+    assert images.add(RUNTIME, tar_of({"churn.py": b"good"})) == digest
+    images.unpack(f"{RUNTIME}@{digest}", tmp_path / "again")
+    assert [path.name for path in (tmp_path / "again").iterdir()] == ["churn.py"]
+    assert (tmp_path / "again" / "churn.py").read_bytes() == b"good"
 
 
 @pytest.mark.parametrize(

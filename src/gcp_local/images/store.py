@@ -3,6 +3,10 @@
 An image is a tree of files that go first on a task's PYTHONPATH. Its digest is that of its
 canonical content (sorted names, modes and bytes, nothing else), so that the same sources give the
 same digest whenever and wherever they were packed.
+
+A task gets a copy of its own, as a container does: what it changes in there is gone with it. And
+each copy is held to the digest, so that whatever happened to this folder, what runs is what the
+digest names.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import uuid
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
-from gcp_local.errors import InvalidArgument, NotFound, PayloadTooLarge
+from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, PayloadTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,8 +42,6 @@ class ImageStore:
         self._references = folder / "references"
         self._content.mkdir(parents=True, exist_ok=True)
         self._references.mkdir(exist_ok=True)
-        self._empty = folder / "empty"
-        self._empty.mkdir(exist_ok=True)
         for unfinished in self._content.glob("*.part"):
             shutil.rmtree(unfinished)
 
@@ -66,6 +68,8 @@ class ImageStore:
             _unpack(tar, unpacked)
             digest = _digest(unpacked)
             target = self._content / digest
+            if target.exists() and _digest(target) != digest:
+                shutil.rmtree(target)  # it was changed since, and is replaced
             if not target.exists():
                 unpacked.rename(target)
         finally:
@@ -73,24 +77,31 @@ class ImageStore:
         self._reference_path(repository, digest).touch()
         return f"sha256:{digest}"
 
-    def resolve(self, image: str) -> Path:
-        """Find the folder that goes first on PYTHONPATH for a task that runs in this image.
+    def unpack(self, image: str, target: Path) -> None:
+        """Lay the files of an image into a new folder, which goes first on a task's PYTHONPATH.
 
         A public `python:3.x` or `python:3.x-slim` image is the host's Python and has no files.
 
         Raises:
             NotFound: the image is not in the store; the message names it.
+            FailedPrecondition: its files were changed since it was put there.
 
         """
         if _PUBLIC_PYTHON.fullmatch(image):
-            return self._empty
+            target.mkdir()
+            return
         match = _REFERENCE.fullmatch(image)
-        if match and self._reference_path(match["repository"], match["hex"]).exists():
-            return self._content / match["hex"]
-        raise NotFound(
-            f"Image {image!r} is not in the image store. Images are known by digest"
-            " (…@sha256:…) once they were put there; public python:3.x images run on the host."
-        )
+        if not match or not self._reference_path(match["repository"], match["hex"]).exists():
+            raise NotFound(
+                f"Image {image!r} is not in the image store. Images are known by digest"
+                " (…@sha256:…) once they were put there; public python:3.x images run on the host."
+            )
+        shutil.copytree(self._content / match["hex"], target, symlinks=True)
+        if _digest(target) != match["hex"]:
+            raise FailedPrecondition(
+                f"The files of image {image!r} were changed in the image store, and are no longer"
+                " what its digest names. Put the image there again."
+            )
 
     def _reference_path(self, repository: str, digest: str) -> Path:
         key = hashlib.sha256(f"{repository}@{digest}".encode()).hexdigest()
@@ -132,8 +143,11 @@ def _harmless(member: tarfile.TarInfo) -> PurePosixPath:
 def _digest(folder: Path) -> str:
     total = hashlib.sha256()
     for name, path in sorted(_files(folder)):
-        content = path.read_bytes()
-        mode = "755" if path.stat().st_mode & stat.S_IXUSR else "644"
+        if path.is_symlink():  # which no image has, and a changed one may
+            mode, content = "link", bytes(path.readlink())
+        else:
+            mode = "755" if path.stat().st_mode & stat.S_IXUSR else "644"
+            content = path.read_bytes()
         total.update(f"{len(name.encode())} {mode} {len(content)}\n{name}".encode())
         total.update(content)
     return total.hexdigest()
@@ -141,5 +155,5 @@ def _digest(folder: Path) -> str:
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in folder.rglob("*"):
-        if path.is_file():
+        if path.is_symlink() or path.is_file():
             yield path.relative_to(folder).as_posix(), path

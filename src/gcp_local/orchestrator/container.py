@@ -157,7 +157,8 @@ def _command(
     mount: Mount,
     images: ImageStore,
 ) -> Command:
-    image = images.resolve(container.image)
+    image = place.folder / "image"
+    images.unpack(container.image, image)
     scope = Scope(executor_input, place.placeholders, str(mount.folder))
     command = commands.without_satisfied_install(container.command)
     words = resolve_words([*command, *container.args], scope)

@@ -83,9 +83,32 @@ def test_the_files_of_an_image_come_first(cloud: Cloud) -> None:
 
     ours = image(cloud, {"churn/__init__.py": "X = 1\n", "tabnanny.py": ""})
     result = cloud.succeed(with_image(compiled(images, cloud.folder), ours))
-    folder = str(cloud.images.resolve(ours))
-    for task in ("import-module", "import-module-2"):
-        assert result.outputs(task)["Output"].startswith(folder)
+    for task, file in (("", "churn/__init__.py"), ("-2", "tabnanny.py")):
+        shown = result.outputs(f"import-module{task}")["Output"]
+        assert shown.startswith(str(cloud.work))
+        assert shown.endswith(f"/image/{file}")
+
+
+def test_a_component_that_rewrites_its_own_module_changes_no_other_run(cloud: Cloud) -> None:
+    @c.component
+    def rewrite() -> str:
+        from pathlib import Path
+
+        import churn
+
+        Path(churn.__file__).write_text("X = 'evil'\n")
+        Path(churn.__file__).with_name("json.py").write_text("X = 'evil'\n")
+        return churn.X
+
+    @dsl.pipeline(name="rewriting")
+    def rewriting() -> None:
+        rewrite().after(rewrite())
+
+    ours = image(cloud, {"churn.py": "X = 'good'\n"})
+    spec = with_image(compiled(rewriting, cloud.folder), ours)
+    for _ in range(2):
+        result = cloud.succeed(spec)
+        assert [result.outputs(task) for task in result.states()] == [{"Output": "good"}] * 2
 
 
 def test_an_image_that_is_not_in_the_store_fails_its_task_by_name(cloud: Cloud) -> None:
