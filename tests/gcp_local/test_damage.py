@@ -22,7 +22,7 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
     cloud.close()
 
 
-def add(cloud: Cloud, job_id: str, state: State = State.PIPELINE_STATE_SUCCEEDED) -> str:
+def add(cloud: Cloud, job_id: str, state: int = State.PIPELINE_STATE_SUCCEEDED) -> str:
     name = f"{cloud.projects.numbered(PARENT)}/pipelineJobs/{job_id}"
     cloud.resources.add(name, PipelineJob(name=name, state=state))
     return name

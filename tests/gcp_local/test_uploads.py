@@ -78,6 +78,38 @@ def test_the_precondition_is_held_at_the_end_too(emulator: Emulator, bucket: Buc
     assert bucket.blob("file").download_as_bytes() == b"first"
 
 
+def test_a_session_outlives_a_wrong_checksum(emulator: Emulator, bucket: Bucket) -> None:
+    bucket.blob("file").upload_from_string("before")
+    session = begin(emulator, bucket)
+    for _ in range(2):
+        wrong = {"Content-Range": "bytes 0-2/3", "X-Goog-Hash": f"md5={'A' * 22}=="}
+        answer = emulator.call("PUT", session, data=b"abc", headers=wrong)
+        assert (answer.status_code, "MD5" in answer.text) == (400, True)
+        assert put(emulator, session, b"", "*/*") == (308, None)
+    assert bucket.blob("file").download_as_bytes() == b"before"
+    assert put(emulator, session, b"abc", "0-2/3") == (200, None)
+    assert bucket.blob("file").download_as_bytes() == b"abc"
+
+
+def test_a_wrong_checksum_at_the_end_spares_the_pieces_before(
+    emulator: Emulator, bucket: Bucket
+) -> None:
+    session = begin(emulator, bucket)
+    put(emulator, session, b"a" * PIECE, f"0-{PIECE - 1}/*")
+    wrong = {"Content-Range": f"bytes */{PIECE}", "X-Goog-Hash": f"md5={'A' * 22}=="}
+    assert emulator.call("PUT", session, headers=wrong).status_code == 400
+    assert put(emulator, session, b"", "*/*") == (308, f"bytes=0-{PIECE - 1}")
+    assert put(emulator, session, b"", f"*/{PIECE}") == (200, None)
+    assert bucket.blob("file").download_as_bytes() == b"a" * PIECE
+
+
+def test_to_cancel_what_is_finished_takes_no_bytes_away(emulator: Emulator, bucket: Bucket) -> None:
+    session = begin(emulator, bucket)
+    put(emulator, session, b"abc", "0-2/3")
+    emulator.call("DELETE", session)
+    assert bucket.blob("file").download_as_bytes() == b"abc"
+
+
 def test_an_unknown_session_is_not_found(emulator: Emulator, bucket: Bucket) -> None:
     path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&upload_id=unknown"
     assert put(emulator, path, b"abc", "0-2/3")[0] == 404

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 _SCHEMA = """
@@ -48,6 +48,7 @@ class Database:
         self._connection.executescript(_SCHEMA)
         self._lock = threading.RLock()
         self._depth = 0
+        self._afterwards: list[Callable[[], object]] = []
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -55,17 +56,26 @@ class Database:
         with self._lock:
             if self._depth == 0:
                 self._connection.execute("BEGIN IMMEDIATE")
+                self._afterwards = []
             self._depth += 1
             try:
                 yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
+                if self._depth == 1:
                     self._connection.execute("ROLLBACK")
                 raise
-            self._depth -= 1
+            finally:
+                self._depth -= 1
             if self._depth == 0:
-                self._connection.execute("COMMIT")
+                for action in self._afterwards:
+                    action()
+
+    def afterwards(self, action: Callable[[], object]) -> None:
+        """Do something once the present transaction is committed, and never if it is not."""
+        assert self._depth
+        self._afterwards.append(action)
 
     def rows(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         """Fetch the rows that a query gives."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import re
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from gcp_local import clock
 from gcp_local.errors import RangeNotSatisfiable
@@ -28,26 +28,34 @@ def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> An
 
     """
     query = request.parameters
-    found = objects.get(
+    found, file = objects.open(
         bucket,
         name,
         generation=wire.integer(query, "generation"),
         preconditions=wire.preconditions_of(query),
     )
+    try:
+        return _answer(found, file, request)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _answer(found: Object, file: BinaryIO, request: Request) -> Answer:
     headers = _headers(found)
-    path = objects.path_of(found)
     zipped = found.content_encoding == "gzip"
     if zipped and "gzip" not in request.headers.get("accept-encoding", ""):
         # https://cloud.google.com/storage/docs/transcoding: the range is ignored.
         headers.pop("content-encoding")
         headers["warning"] = "214 UploadServer gunzipped"
-        return Answer(200, gzip.decompress(path.read_bytes()), headers)
+        with file:
+            return Answer(200, gzip.decompress(file.read()), headers)
     window = _window(request.headers.get("range"), found.size)
     if window is None:
-        return Answer(200, FileSlice(path, 0, found.size), headers)
+        return Answer(200, FileSlice(file, 0, found.size), headers)
     first, last = window
     headers["content-range"] = f"bytes {first}-{last}/{found.size}"
-    return Answer(206, FileSlice(path, first, last - first + 1), headers)
+    return Answer(206, FileSlice(file, first, last - first + 1), headers)
 
 
 def _headers(found: Object) -> dict[str, str]:

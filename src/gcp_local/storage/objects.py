@@ -1,44 +1,30 @@
 """Objects: immutable bytes under a name, numbered by generation.
 
-Bytes lie in files of random names under the store's folder, so no object name is ever a path; what
-is known of them lies in the database. A write lays down the file first and then enters it in one
-transaction, in which its preconditions are checked: of any number of concurrent writers that ask
-for the same generation, exactly one wins.
+What is known of an object lies in the database, its bytes in a file that the row names. A write
+lays down the file first and then enters it in one transaction, in which its preconditions are
+checked: of any number of concurrent writers that ask for the same generation, exactly one wins. The
+old file goes once the new row is committed, never before; so who finds a row and opens its file
+within one transaction finds the file.
 """
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
 import json
-import shutil
-import uuid
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
-
-import google_crc32c
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local import clock
-from gcp_local.errors import InvalidArgument, NotFound
+from gcp_local.errors import Internal, InvalidArgument, NotFound
+from gcp_local.storage.blobs import Blobs
 from gcp_local.storage.names import check_object_name
 from gcp_local.storage.values import ANY, Description, Object, Preconditions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from gcp_local.resources.database import Database
-
-_CHUNK = 1 << 20
-
-
-@dataclass(frozen=True)
-class _Blob:
-    path: Path
-    size: int
-    md5: str
-    crc32c: str
+    from gcp_local.storage.blobs import Blob
 
 
 class ObjectStore:
@@ -46,9 +32,8 @@ class ObjectStore:
 
     def __init__(self, database: Database, folder: Path) -> None:
         self._database = database
-        self._blobs = folder / "blobs"
-        self._blobs.mkdir(parents=True, exist_ok=True)
-        self._sweep()
+        self._blobs = Blobs(folder / "blobs")
+        self._blobs.sweep(self._named())
 
     # Reading
 
@@ -84,17 +69,41 @@ class ObjectStore:
     def open_path(self, bucket: str, name: str) -> Path:
         """Find the read-only file of the live generation's bytes.
 
-        The file goes when the object is replaced or deleted: open it at once, or copy it.
+        The file goes when the object is replaced or deleted, maybe before it is opened: `open`
+        knows no such gap.
 
         Raises:
             NotFound: no such object.
+            Internal: its file is lost.
 
         """
-        return self.path_of(self.get(bucket, name))
+        with self._database.transaction():
+            path = self._blobs.path(self.get(bucket, name).blob)
+            if not path.exists():
+                raise _lost(bucket, name)
+        return path
 
-    def path_of(self, described: Object) -> Path:
-        """Find the file of that generation's bytes."""
-        return self._blobs / described.blob
+    def open(
+        self,
+        bucket: str,
+        name: str,
+        *,
+        generation: int | None = None,
+        preconditions: Preconditions = ANY,
+    ) -> tuple[Object, BinaryIO]:
+        """Describe the live object and open its bytes, which stay readable whatever comes.
+
+        Raises:
+            NotFound, ConditionNotMet, NotModified: as `get`.
+            Internal: its file is lost.
+
+        """
+        with self._database.transaction():
+            live = self.get(bucket, name, generation=generation, preconditions=preconditions)
+            try:
+                return live, self._blobs.path(live.blob).open("rb")
+            except FileNotFoundError:
+                raise _lost(bucket, name) from None
 
     def list(self, bucket: str, prefix: str = "") -> list[Object]:
         """List the live objects whose names begin with the prefix, in the order of their UTF-8.
@@ -124,7 +133,7 @@ class ObjectStore:
         self,
         bucket: str,
         name: str,
-        source: Path | bytes,
+        source: Path | bytes | BinaryIO,
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -137,12 +146,13 @@ class ObjectStore:
         Args:
             bucket: an existing bucket's name.
             name: the object's name.
-            source: the bytes, or a file that holds them.
+            source: the bytes, or a file that holds them, by its path or open.
             content_type: shorthand for the description's.
             metadata: shorthand for the description's.
             description: what else to say of the object, and the checksums to hold it to.
             preconditions: what must be true of the live object.
-            move: take the source file itself instead of copying it.
+            move: take the file at that path itself instead of copying it; one that lies in the
+                store's folder (see `scratch`) is the caller's again if nothing was written.
 
         Raises:
             NotFound: no such bucket.
@@ -156,31 +166,29 @@ class ObjectStore:
         preconditions.check(self.find(bucket, name))  # early: spare the copying
         return self._commit(bucket, name, self._lay_down(source, move=move), said, preconditions)
 
+    def _lay_down(self, source: Path | bytes | BinaryIO, *, move: bool) -> Blob:
+        if not isinstance(source, Path):
+            return self._blobs.copy(source)
+        if move:
+            return self._blobs.take(source)
+        with source.open("rb") as file:
+            return self._blobs.copy(file)
+
     def compose(
         self,
         bucket: str,
         name: str,
-        sources: Sequence[Object],
+        sources: Sequence[tuple[Object, BinaryIO]],
         *,
         description: Description,
         preconditions: Preconditions = ANY,
     ) -> Object:
-        """Write the concatenation of other objects' bytes as a new object, which has no MD5."""
-        joined = self.scratch()
-        try:
-            with joined.open("wb") as target:
-                for source in sources:
-                    with self.path_of(source).open("rb") as part:
-                        shutil.copyfileobj(part, target, _CHUNK)
-            count = sum(source.component_count or 1 for source in sources)
-            check_object_name(name)
-            self._require_bucket(bucket)
-            blob = self._lay_down(joined, move=True)
-            return self._commit(
-                bucket, name, blob, description, preconditions, component_count=count
-            )
-        finally:
-            joined.unlink(missing_ok=True)
+        """Write the concatenation of opened objects' bytes as a new object, which has no MD5."""
+        check_object_name(name)
+        self._require_bucket(bucket)
+        count = sum(described.component_count or 1 for described, _ in sources)
+        blob = self._blobs.copy(*[file for _, file in sources])
+        return self._commit(bucket, name, blob, description, preconditions, component_count=count)
 
     def patch(
         self,
@@ -227,11 +235,11 @@ class ObjectStore:
                 raise _no_such_object(bucket, name)
             preconditions.check(live)
             self._database.run("DELETE FROM objects WHERE bucket = ? AND name = ?", bucket, name)
-        self.path_of(live).unlink(missing_ok=True)
+            self._forget(live)
 
     def scratch(self) -> Path:
         """Name a new file in the store's folder for bytes that are still arriving."""
-        return self._blobs / f"{uuid.uuid4().hex}.part"
+        return self._blobs.scratch()
 
     # Inside
 
@@ -239,7 +247,7 @@ class ObjectStore:
         self,
         bucket: str,
         name: str,
-        blob: _Blob,
+        blob: Blob,
         said: Description,
         preconditions: Preconditions,
         *,
@@ -249,14 +257,14 @@ class ObjectStore:
             _check_sums(said, blob)
             return self._enter(bucket, name, blob, said, preconditions, component_count)
         except BaseException:
-            blob.path.unlink(missing_ok=True)
+            blob.discard()
             raise
 
     def _enter(
         self,
         bucket: str,
         name: str,
-        blob: _Blob,
+        blob: Blob,
         said: Description,
         preconditions: Preconditions,
         component_count: int | None,
@@ -287,9 +295,15 @@ class ObjectStore:
                 metadata=dict(said.metadata),
             )
             self._put(written)
-        if before is not None:
-            self.path_of(before).unlink(missing_ok=True)
+            self._database.afterwards(blob.settle)
+            if before is not None:
+                self._forget(before)
         return written
+
+    def _forget(self, described: Object) -> None:
+        """Remove an object's bytes once its row has gone for good."""
+        path = self._blobs.path(described.blob)
+        self._database.afterwards(lambda: path.unlink(missing_ok=True))
 
     def _put(self, described: Object) -> None:
         self._database.run(
@@ -310,50 +324,19 @@ class ObjectStore:
         assert row is not None
         return int(row["value"])
 
-    def _lay_down(self, source: Path | bytes, *, move: bool) -> _Blob:
-        target = self._blobs / uuid.uuid4().hex
-        md5, crc, size = hashlib.md5(usedforsecurity=False), 0, 0
-        if isinstance(source, bytes):
-            target.write_bytes(source)
-            md5.update(source)
-            crc = google_crc32c.value(source)
-            size = len(source)
-        else:
-            with contextlib.ExitStack() as files:
-                reader = files.enter_context(source.open("rb"))
-                writer = None if move else files.enter_context(target.open("wb"))
-                while chunk := reader.read(_CHUNK):
-                    md5.update(chunk)
-                    crc = google_crc32c.extend(crc, chunk)
-                    size += len(chunk)
-                    if writer:
-                        writer.write(chunk)
-            if move:
-                source.rename(target)
-        target.chmod(0o444)
-        return _Blob(
-            target,
-            size,
-            base64.b64encode(md5.digest()).decode(),
-            base64.b64encode(crc.to_bytes(4, "big")).decode(),
-        )
-
     def _require_bucket(self, bucket: str) -> None:
         if self._database.row("SELECT 1 FROM buckets WHERE name = ?", bucket) is None:
             raise NotFound("The specified bucket does not exist.")
 
-    def _sweep(self) -> None:
-        """Remove the files of writes that a crash cut short."""
-        rows = self._database.rows("SELECT body FROM objects")
-        known = {json.loads(row["body"])["blob"] for row in rows}
-        rows = self._database.rows("SELECT body FROM uploads")
-        known |= {json.loads(row["body"])["part"] for row in rows}
-        for path in self._blobs.iterdir():
-            if path.name not in known:
-                path.unlink()
+    def _named(self) -> set[str]:
+        """Name the files that the database knows: of objects and of unfinished uploads."""
+        objects = self._database.rows("SELECT body FROM objects")
+        uploads = [json.loads(row["body"]) for row in self._database.rows("SELECT * FROM uploads")]
+        known = {json.loads(row["body"])["blob"] for row in objects}
+        return known | {upload["part"] for upload in uploads if upload["generation"] is None}
 
 
-def _check_sums(said: Description, blob: _Blob) -> None:
+def _check_sums(said: Description, blob: Blob) -> None:
     pairs = (("MD5 hash", said.md5, blob.md5), ("CRC32C", said.crc32c, blob.crc32c))
     for what, given, found in pairs:
         if given is not None and given != found:
@@ -363,3 +346,7 @@ def _check_sums(said: Description, blob: _Blob) -> None:
 
 def _no_such_object(bucket: str, name: str) -> NotFound:
     return NotFound(f"No such object: {bucket}/{name}")
+
+
+def _lost(bucket: str, name: str) -> Internal:
+    return Internal(f"The bytes of {bucket}/{name} are lost: its file is not there.")

@@ -5,8 +5,9 @@ Source: https://cloud.google.com/storage/docs/json_api/v1.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
 from gcp_local.resources.listing import make_token, read_text_token
@@ -196,46 +197,49 @@ class StorageEndpoint:
         raise _unknown(request)
 
     def _copy(self, request: Request, source: tuple[str, str], target: tuple[str, str]) -> Object:
-        query = request.parameters
-        found = self._objects.get(
+        query, body = request.parameters, _mapping(request)
+        found, file = self._objects.open(
             *source,
             generation=wire.integer(query, "sourceGeneration"),
             preconditions=wire.preconditions_of(query, "ifSource"),
         )
-        body = _mapping(request)
-        said = wire.description_of(body) if body else _description_of(found)
-        said = replace(said, md5=None, crc32c=None)
-        return self._objects.write(
-            *target,
-            self._objects.path_of(found),
-            description=said,
-            preconditions=wire.preconditions_of(query),
-        )
+        with file:
+            said = wire.description_of(body) if body else _description_of(found)
+            return self._objects.write(
+                *target,
+                file,
+                description=replace(said, md5=None, crc32c=None),
+                preconditions=wire.preconditions_of(query),
+            )
 
     def _compose(self, request: Request, bucket: str, name: str) -> Answer:
         body = _mapping(request)
         named = body.get("sourceObjects")
         if not isinstance(named, list) or not 1 <= len(named) <= _MAX_COMPOSED:
             raise InvalidArgument(f"Between 1 and {_MAX_COMPOSED} sourceObjects are composed.")
-        sources = [self._source(bucket, each) for each in named]
         destination = body.get("destination") or {}
         if not isinstance(destination, dict):
             raise InvalidArgument("Invalid value for: destination is not an object.")
-        written = self._objects.compose(
-            bucket,
-            name,
-            sources,
-            description=wire.description_of(destination),
-            preconditions=wire.preconditions_of(request.parameters),
-        )
+        with ExitStack() as files:
+            sources = []
+            for each in named:
+                found, file = self._source(bucket, each)
+                sources.append((found, files.enter_context(file)))
+            written = self._objects.compose(
+                bucket,
+                name,
+                sources,
+                description=wire.description_of(destination),
+                preconditions=wire.preconditions_of(request.parameters),
+            )
         return _answer_object(written, request)
 
-    def _source(self, bucket: str, said: Any) -> Object:
+    def _source(self, bucket: str, said: Any) -> tuple[Object, BinaryIO]:
         if not isinstance(said, dict) or not isinstance(said.get("name"), str):
             raise InvalidArgument("Invalid value for: sourceObjects.")
         conditions = said.get("objectPreconditions") or {}
         query = {key: str(value) for key, value in (said | conditions).items()}
-        return self._objects.get(
+        return self._objects.open(
             bucket,
             said["name"],
             generation=wire.integer(query, "generation"),

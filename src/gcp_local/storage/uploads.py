@@ -126,6 +126,8 @@ class Uploads:
             InvalidArgument: a piece beyond what has arrived, or not a multiple of 256 KiB.
             ConditionNotMet: at the end, the preconditions do not hold any more.
 
+        A refused piece is as if it had not come; the session goes on with what was there before.
+
         """
         with self._database.transaction():
             upload = self.get(identity)
@@ -141,10 +143,13 @@ class Uploads:
             return self._finish(upload, checksums)
 
     def cancel(self, identity: str) -> None:
-        """Forget a session and its bytes."""
-        upload = self.get(identity)
-        self._database.run("DELETE FROM uploads WHERE id = ?", identity)
-        self._path(upload).unlink(missing_ok=True)
+        """Forget a session and its bytes, unless they have become an object's."""
+        with self._database.transaction():
+            upload = self.get(identity)
+            self._database.run("DELETE FROM uploads WHERE id = ?", identity)
+            if upload.generation is None:
+                path = self._path(upload)
+                self._database.afterwards(lambda: path.unlink(missing_ok=True))
 
     def _append(self, upload: Upload, first: int, total: int | None, content: bytes) -> Upload:
         if first > upload.received:

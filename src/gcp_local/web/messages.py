@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from gcp_local.errors import InvalidArgument
@@ -48,20 +47,22 @@ class Request:
 
 @dataclass(frozen=True)
 class FileSlice:
-    """Bytes of a file, to be sent as they are read."""
+    """Bytes of a file, to be sent as they are read.
 
-    path: Path
+    The file is open already: its name may be gone by the time the bytes are sent.
+    """
+
+    file: BinaryIO
     start: int
     length: int
 
     def chunks(self) -> Iterator[bytes]:
         """Read the bytes piece by piece."""
         left = self.length
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            while left and (chunk := file.read(min(left, 1 << 20))):
-                left -= len(chunk)
-                yield chunk
+        self.file.seek(self.start)
+        while left and (chunk := self.file.read(min(left, 1 << 20))):
+            left -= len(chunk)
+            yield chunk
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,11 @@ class Server:
         response = _response(answer, head=incoming.method == "HEAD")
         elapsed = (time.monotonic() - started) * 1000
         log.info("%s %s %d %.0fms", incoming.method, path, answer.status, elapsed)
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        finally:
+            if isinstance(answer.body, FileSlice):
+                answer.body.file.close()
         self.last_request = time.monotonic()
 
     def _answer(self, request: Request) -> Answer:
