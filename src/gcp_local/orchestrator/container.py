@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import ApiError
+from gcp_local.errors import ApiError, NotFound
 from gcp_local.orchestrator import commands, parameters
 from gcp_local.orchestrator.artifacts import Artifact
-from gcp_local.orchestrator.mount import Mount, UnmountableError, UnwritableError, write
+from gcp_local.orchestrator.mount import Mount, UnwritableError, write
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
-from gcp_local.orchestrator.placeholders import PlaceholderError, Scope, resolve, resolve_words
+from gcp_local.orchestrator.placeholders import Scope, resolve, resolve_words
 from gcp_local.orchestrator.processes import Command
 from gcp_local.orchestrator.states import (
     Outcome,
@@ -35,15 +35,12 @@ if TYPE_CHECKING:
 BOOTSTRAP = Path(__file__).with_name("bootstrap")
 MOUNT_VARIABLE = "GCP_LOCAL_MOUNT"
 LOG_NAME = "log.txt"
+_NO_NAME = "\U0010ffff"  # after all names that there are, so that a list of them is empty
 _LOG_TAIL_BYTES = 64 * 1024
 _TRACEBACK = "Traceback (most recent call last):"
-_FAILURES = (
-    ApiError,
-    UnmountableError,
-    UnwritableError,
-    PlaceholderError,
-    MistypedValueError,
-)
+# What a component or an object's name can bring about here: names that no file can have, files that
+# are in each other's way, a disk that is full. A ValueError is what this package raises, mostly.
+_FAILURES = (ApiError, ValueError, OSError, OverflowError, RecursionError)
 _EXCEPTION_LINE = re.compile(r"[A-Za-z_][\w.]*(: .*)?\Z")
 
 
@@ -74,6 +71,19 @@ class Stores:
     objects: ObjectStore
     images: ImageStore
 
+    def check_bucket(self, root: str) -> None:
+        """Find out before anything runs whether its outputs can be kept under that URI.
+
+        Raises:
+            TaskFailedError: there is no such bucket.
+
+        """
+        bucket = root.removeprefix("gs://").partition("/")[0]
+        try:
+            self.objects.list(bucket, prefix=_NO_NAME)
+        except NotFound as error:
+            raise TaskFailedError(f"{root} cannot be written: {error}") from error
+
 
 def run(
     component: Component,
@@ -102,9 +112,12 @@ def run(
         outputs: dict[str, Any] = executor_input["outputs"]
         for file in _output_files(outputs, mount):
             file.parent.mkdir(parents=True, exist_ok=True)
-        code = _execute(command, place, stores.objects, start)
+        code, unkept = _execute(command, place, stores.objects, start)
         if code != 0:
-            raise TaskFailedError(_failure(code, command.log, f"{place.root}/{LOG_NAME}"))
+            where = unkept or f"The log is at {place.root}/{LOG_NAME}"
+            raise TaskFailedError(_failure(code, command.log, where))
+        if unkept:
+            raise TaskFailedError(unkept)
         outcome = Outcome(TaskState.SUCCEEDED, _outputs(component, outputs))
         mount.upload()
     except _FAILURES as error:
@@ -199,23 +212,33 @@ def _execute(
     place: Place,
     objects: ObjectStore,
     start: Callable[[Command], Process],
-) -> int:
-    """Run it, and keep its log in the bucket however it ends."""
+) -> tuple[int, str]:
+    """Run it, and keep its log in the bucket however it ends.
+
+    Returns:
+        The exit code, and why the log could not be kept: empty if it was.
+
+    """
     command.log.touch()
+    unkept = ""
     try:
-        return start(command).wait()
+        code = start(command).wait()
     except (OSError, ValueError) as error:
         raise TaskFailedError(f"{command.words[0]!r} cannot be started: {error}") from error
     finally:
         log = f"{place.root}/{LOG_NAME}"
-        write(objects, log, command.log, content_type="text/plain", move=False)
+        try:
+            write(objects, log, command.log, content_type="text/plain", move=False)
+        except (UnwritableError, OSError) as error:
+            unkept = f"The log {error}"
+    return code, unkept
 
 
-def _failure(code: int, log: Path, uri: str) -> str:
+def _failure(code: int, log: Path, where: str) -> str:
     how = f"exited with a non-zero status of {code}" if code > 0 else f"was ended by signal {-code}"
     reason = last_error(log)
     said = f" {reason}" if reason else ""
-    return f"The replica workerpool0-0 {how}.{said} The log is at {uri}"
+    return f"The replica workerpool0-0 {how}.{said} {where}"
 
 
 def last_error(log: Path) -> str:

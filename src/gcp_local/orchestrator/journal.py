@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.orchestrator.parameters import to_proto
-from gcp_local.orchestrator.states import ENDED_JOB, JobState, TaskState, Values
+from gcp_local.orchestrator.states import ENDED_JOB, UNENDED_TASK, JobState, TaskState, Values
 from gcp_local.rpc.protos import copy_of, timestamp
 
 if TYPE_CHECKING:
@@ -138,9 +138,12 @@ class Journal:
                 self._job.state = JobState.CANCELLING
 
     def finish(self, state: JobState, outcome: Outcome, code: int | None = None) -> None:
-        """End the job."""
+        """End the job, and with it whatever of it has not ended."""
         with self._change() as moment:
             self._end(self.root, outcome, moment)
+            for detail in self._details.values():
+                if detail.state in UNENDED_TASK:
+                    self._close(detail, replace(outcome, outputs=Values()), moment)
             self._job.state = state
             self._job.end_time.CopyFrom(moment)
             if outcome.error:
@@ -159,6 +162,10 @@ class Journal:
 
     def _run(self, node: Node, schema: str, inputs: Values, moment: Message) -> None:
         detail = self._details[node.path]
+        given = type(detail)()  # aside first: what cannot be written leaves the record as it was
+        _write_parameters(given.execution, "input", inputs)
+        _write_artifacts(given.inputs, inputs, moment)
+        detail.MergeFrom(given)
         detail.start_time.CopyFrom(moment)
         execution = detail.execution
         execution.name = f"{self.parent}/metadataStores/default/executions/{node.id % 2**63}"
@@ -169,16 +176,19 @@ class Journal:
         if schema == "system.ContainerExecution":
             jobs = f"{self.parent}/customJobs"
             detail.executor_detail.container_detail.main_job = f"{jobs}/{node.id % 2**63}"
-        _write_parameters(execution, "input", inputs)
-        _write_artifacts(detail.inputs, inputs, moment)
         self._set_state(detail, TaskState.RUNNING, moment)
 
     def _end(self, node: Node, outcome: Outcome, moment: Message) -> None:
         detail = self._details[node.path]
-        detail.end_time.CopyFrom(moment)
-        _write_artifacts(detail.outputs, outcome.outputs, moment)
+        made = type(detail)()
+        _write_artifacts(made.outputs, outcome.outputs, moment)
         if detail.HasField("execution"):
-            _write_parameters(detail.execution, "output", outcome.outputs)
+            _write_parameters(made.execution, "output", outcome.outputs)
+        detail.MergeFrom(made)
+        self._close(detail, outcome, moment)
+
+    def _close(self, detail: Message, outcome: Outcome, moment: Message) -> None:
+        detail.end_time.CopyFrom(moment)
         if outcome.error:
             cancelled = outcome.state is TaskState.CANCELLED
             detail.error.code = CANCELLED if cancelled else FAILED_PRECONDITION

@@ -57,17 +57,17 @@ class Mount:
         An artifact without a payload (metrics, say) lays nothing, which is no error.
 
         Raises:
-            UnmountableError: an object's name cannot be a file's.
+            UnmountableError: an object's name cannot be a file's, or would have to be a folder's
+                at the same time.
 
         """
         if not uri.startswith("gs://"):
             return
-        target = self.path_of(uri)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        self.path_of(uri)
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         if name and not name.endswith("/"):
             try:
-                self._copy(bucket, name, target)
+                self._place(bucket, name)
             except NotFound:
                 pass
             else:
@@ -78,12 +78,22 @@ class Mount:
         except NotFound:
             return  # no such bucket: the component's own open() says so
         for item in listed:
-            if item.name.endswith("/"):
-                self.path_of(f"gs://{bucket}/{item.name}").mkdir(parents=True, exist_ok=True)
-                continue
-            path = self.path_of(f"gs://{bucket}/{item.name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._copy(bucket, item.name, path)
+            self._place(bucket, item.name)
+
+    def _place(self, bucket: str, name: str) -> None:
+        """Lay one object in its place; one whose name ends with a slash is a folder."""
+        path = self.path_of(f"gs://{bucket}/{name}")
+        try:
+            if name.endswith("/"):
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                self._copy(bucket, name, path)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+            raise UnmountableError(
+                f"'gs://{bucket}/{name}' cannot be shown as a file to a component: of this name and"
+                " another object's, one is a folder of the other"
+            ) from error
 
     def _copy(self, bucket: str, name: str, target: Path) -> None:
         while target not in self._laid:
@@ -96,19 +106,30 @@ class Mount:
     def upload(self) -> list[str]:
         """Move every file that is new or changed into its bucket; tell the URIs.
 
+        A link to a file becomes an object with that file's bytes.
+
         Raises:
-            UnwritableError: as `write`.
+            UnwritableError: as `write`; or something is neither a file nor a folder, nor a link to
+                a file.
 
         """
+        found = sorted(self.folder.rglob("*"))
+        for path in found:
+            if not path.is_file() and (path.is_symlink() or not path.is_dir()):
+                raise UnwritableError(
+                    f"gs://{path.relative_to(self.folder)} cannot be kept: it is neither a file nor"
+                    " a folder, nor a link to a file"
+                )
         uploaded = []
-        for path in sorted(self.folder.rglob("*")):
-            if path.is_symlink() or not path.is_file() or self._laid.get(path) == _stamp(path):
+        # Links first, as long as what they lead to is still there.
+        for path in sorted(found, key=lambda path: not path.is_symlink()):
+            if not path.is_file() or self._laid.get(path) == _stamp(path):
                 continue
             bucket, *parts = path.relative_to(self.folder).parts
             if not parts:
                 continue
             name = str(PurePosixPath(*parts))
-            write(self._objects, f"gs://{bucket}/{name}", path)
+            write(self._objects, f"gs://{bucket}/{name}", path, move=not path.is_symlink())
             uploaded.append(f"gs://{bucket}/{name}")
         return uploaded
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -87,14 +87,21 @@ class Run:
         """Run everything; returns when the last task has ended and the job's end is saved."""
         journal = self._journal
         journal.start(self._pipeline.name, self._inputs)
-        outcome = self._dag(self._pipeline.root, self._inputs, journal.root)
+        outcome = self._outcome(self._root, journal.root)
         if self._why is not None:
             state, reason, code = self._why
             ended = TaskState.CANCELLED if state is JobState.CANCELLED else TaskState.FAILED
             journal.finish(state, Outcome(ended, error=reason), code)
             return
         failed = outcome.state is TaskState.FAILED
-        journal.finish(JobState.FAILED if failed else JobState.SUCCEEDED, outcome)
+        try:
+            journal.finish(JobState.FAILED if failed else JobState.SUCCEEDED, outcome)
+        except Exception as error:  # noqa: BLE001  (the last resort: a job must end)
+            journal.finish(JobState.FAILED, _fault(journal.root, error))
+
+    def _root(self) -> Outcome:
+        self._setting.stores.check_bucket(self._setting.root)
+        return self._dag(self._pipeline.root, self._inputs, self._journal.root)
 
     def stop(self, state: JobState, reason: str, code: int | None = None) -> None:
         """End all processes and start nothing more; the job ends in that state. Returns at once."""
@@ -146,16 +153,31 @@ class Run:
         work: Callable[[], Outcome],
         ended: queue.SimpleQueue[tuple[str, Outcome]],
     ) -> None:
-        def guarded() -> None:
-            try:
-                outcome = work()
-            except Exception as error:  # noqa: BLE001  (the last resort: a job must end)
-                _LOG.exception("a fault in task %r", name)
-                fault = f"A fault of the embedded cloud: {type(error).__name__}: {error}"
-                outcome = Outcome(TaskState.FAILED, error=fault)
-            ended.put((name, outcome))
+        def report() -> None:
+            ended.put((name, work()))
 
-        threading.Thread(target=guarded, name=f"task-{name}", daemon=True).start()
+        threading.Thread(target=report, name=f"task-{name}", daemon=True).start()
+
+    def _outcome(self, work: Callable[[], Outcome], node: Node) -> Outcome:
+        """Tell how the work of a task ends, whatever happens."""
+        try:
+            return work()
+        except TaskCancelledError:
+            return _CANCELLED
+        except (TaskFailedError, ApiError, conditions.ConditionError) as error:
+            return Outcome(TaskState.FAILED, error=str(error))
+        except Exception as error:  # noqa: BLE001  (a task must end)
+            return _fault(node, error)
+
+    def _ended(self, node: Node, outcome: Outcome) -> Outcome:
+        """Record the end of a task, if need be without what it gave."""
+        try:
+            self._journal.end(node, outcome)
+        except Exception as error:  # noqa: BLE001  (a task must end)
+            outcome = _fault(node, error)
+            with suppress(Exception):  # the job's end will record it
+                self._journal.end(node, outcome)
+        return outcome
 
     def _untriggered(self, task: Task, outcomes: Mapping[str, Outcome]) -> Outcome | None:
         """Decide whether a task whose predecessors have ended will not run."""
@@ -178,16 +200,13 @@ class Run:
         """Run one task and record it, whatever happens."""
         node = parent_node.child(task.name)
         component = self._pipeline.components[task.component]
-        try:
-            outcome = self._attempt(task, component, given, node, outcomes)
-        except TaskCancelledError:
+        work = partial(self._attempt, task, component, given, node, outcomes)
+        outcome = self._outcome(work, node)
+        if outcome.state is TaskState.FAILED and self._stopping.is_set():
             outcome = _CANCELLED
-        except (TaskFailedError, ApiError, conditions.ConditionError) as error:
-            outcome = Outcome(TaskState.FAILED, error=str(error))
+        outcome = self._ended(node, outcome)
         if outcome.state is TaskState.FAILED:
-            outcome = _CANCELLED if self._stopping.is_set() else outcome
             self._failed.set()
-        self._journal.end(node, outcome)
         return outcome
 
     def _attempt(
@@ -237,15 +256,11 @@ class Run:
     def _round(
         self, component: Component, inputs: Values, node: Node, retry: Retry | None
     ) -> Outcome:
-        try:
+        def work() -> Outcome:
             stopped = self._stopping.is_set()
-            outcome = _CANCELLED if stopped else self._component(component, inputs, node, retry)
-        except TaskCancelledError:
-            outcome = _CANCELLED
-        except (TaskFailedError, ApiError, conditions.ConditionError) as error:
-            outcome = Outcome(TaskState.FAILED, error=str(error))
-        self._journal.end(node, outcome)
-        return outcome
+            return _CANCELLED if stopped else self._component(component, inputs, node, retry)
+
+        return self._ended(node, self._outcome(work, node))
 
     def _component(
         self, component: Component, inputs: Values, node: Node, retry: Retry | None
@@ -322,6 +337,12 @@ class Run:
             ".pipeline_task_name": node.name,
             ".pipeline_task_uuid": str(node.id),
         }
+
+
+def _fault(node: Node, error: Exception) -> Outcome:
+    _LOG.error("a fault in task %r", node.name, exc_info=error)
+    fault = f"A fault of the embedded cloud: {type(error).__name__}: {error}"
+    return Outcome(TaskState.FAILED, error=fault.encode(errors="replace").decode())
 
 
 def _dag_error(failed: list[str], outcomes: Mapping[str, Outcome]) -> str:

@@ -38,6 +38,7 @@ class JobState(IntEnum):
 
 
 ENDED_JOB = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+UNENDED_TASK = frozenset({TaskState.PENDING, TaskState.RUNNING})
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 # mypy: disable-error-code="attr-defined, empty-body, misc, no-untyped-call, no-untyped-def"
 # mypy: disable-error-code="name-match, type-arg, untyped-decorator"
 # KFP reads annotations as they are written, and ships the bodies to another process.
-# ruff: noqa: PTH103, PTH109, PTH118, PTH120, PTH123, PTH208, T201, UP006, UP035, UP045, PYI024
+# ruff: noqa: PTH103, PTH109, PTH118, PTH120, PTH123, PTH208, PTH211, T201, UP006, UP035, UP045, PYI024
 
 from typing import Dict, List, NamedTuple, Optional
 
@@ -119,6 +119,26 @@ def describe_artifact(thing: Input[Artifact]) -> dict:
 def fail(message: str) -> str:
     print("before the end")
     raise ValueError(message)
+
+
+@component
+def touch(path: str) -> None:
+    open(path, "w").close()
+
+
+@component
+def write_links(model: Output[Model], wrong: str) -> None:
+    import os
+
+    os.makedirs(os.path.join(model.path, "v1"))
+    with open(os.path.join(model.path, "v1", "weights.bin"), "w") as file:
+        file.write("weights")
+    os.symlink("v1/weights.bin", os.path.join(model.path, "zlatest"))
+    os.symlink("v1/weights.bin", os.path.join(model.path, "latest"))
+    if wrong == "pipe":
+        os.mkfifo(os.path.join(model.path, wrong))
+    elif wrong:
+        os.symlink(wrong, os.path.join(model.path, "wrong"))
 
 
 @component

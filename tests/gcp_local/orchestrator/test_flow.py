@@ -15,6 +15,8 @@ from kfp import dsl
 from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.states import JobState, TaskState
 from gcp_local.orchestrator.warm import WarmLauncher
+from gcp_local.storage.buckets import BucketStore
+from gcp_local.storage.values import ANY
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud, compiled
 
@@ -295,6 +297,85 @@ def test_a_failed_task_is_tried_again(cloud: Cloud) -> None:
     history = [status.state for status in result.tasks["fail"].pipeline_task_status]
     again = [TaskState.PENDING, TaskState.RUNNING]
     assert history == [*again, *again, *again, TaskState.FAILED]
+
+
+@pytest.mark.parametrize("state", [RAN, TaskState.RUNNING])
+def test_a_task_whose_record_cannot_be_saved_fails_and_so_does_its_job(
+    tmp_path, state: TaskState
+) -> None:
+    @dsl.pipeline(name="faulty")
+    def faulty() -> None:
+        c.echo(text="a")
+
+    class Faulty(Cloud):
+        def _save(self, job) -> None:
+            if any(task.state == state for task in tasks_of(job)):
+                raise OverflowError("no room")
+            super()._save(job)
+
+    cloud = Faulty(tmp_path, PlainLauncher())
+    result = cloud.run(faulty)
+    cloud.close()
+    assert result.state is JobState.FAILED
+    assert result.states() == {"echo": TaskState.FAILED}
+    assert "OverflowError: no room" in result.tasks["echo"].error.message
+
+
+def test_objects_that_cannot_be_files_side_by_side_fail_the_task_that_reads_them(cloud) -> None:
+    for name in ("d/a", "d/a/b"):
+        cloud.objects.write("bucket", name, b"x")
+
+    @dsl.pipeline(name="tangled")
+    def tangled() -> None:
+        data = dsl.importer(artifact_uri="gs://bucket/d", artifact_class=dsl.Dataset)
+        c.read_dataset(data=data.output)
+
+    result = cloud.run(tangled)
+    assert result.states() == {"importer": RAN, "read-dataset": TaskState.FAILED}
+    message = result.tasks["read-dataset"].error.message
+    assert message.startswith("'gs://bucket/d/a/b' cannot be shown as a file")
+    assert "fault" not in result.error
+
+
+def test_nothing_runs_where_the_bucket_for_the_outputs_is_missing(cloud: Cloud, tmp_path) -> None:
+    @dsl.pipeline(name="homeless")
+    def homeless(marker: str) -> None:
+        c.touch(path=marker)
+
+    marker = tmp_path / "ran"
+    result = cloud.run(homeless, {"marker": str(marker)}, root="gs://nowhere/root")
+    assert result.state is JobState.FAILED
+    assert "gs://nowhere/root/123456/run-1 cannot be written" in result.error
+    assert "The specified bucket does not exist" in result.error
+    assert not marker.exists()
+
+
+def test_a_log_that_cannot_be_kept_does_not_hide_the_error_of_the_component(
+    cloud: Cloud, tmp_path
+) -> None:
+    @c.component
+    def wait_and_fail(path: str) -> None:
+        import time
+        from pathlib import Path
+
+        Path(path).touch()
+        while Path(path).exists():
+            time.sleep(0.02)
+        raise ValueError("the real reason")
+
+    @dsl.pipeline(name="unlogged")
+    def unlogged(path: str) -> None:
+        wait_and_fail(path=path)
+
+    path = tmp_path / "waiting"
+    name = cloud.submit(unlogged, {"path": str(path)})
+    while not path.exists():
+        time.sleep(0.02)
+    BucketStore(cloud.database).delete("bucket", ANY)
+    path.unlink()
+    message = cloud.wait(name).tasks["wait-and-fail"].error.message
+    assert "ValueError: the real reason The log gs://bucket/" in message
+    assert message.endswith("log.txt cannot be written: The specified bucket does not exist.")
 
 
 def test_a_hundred_tasks_do_not_slow_down(cloud: Cloud) -> None:

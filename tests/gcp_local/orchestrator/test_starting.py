@@ -98,7 +98,7 @@ def test_a_component_that_rewrites_its_own_module_changes_no_other_run(cloud: Cl
 
         Path(churn.__file__).write_text("X = 'evil'\n")
         Path(churn.__file__).with_name("json.py").write_text("X = 'evil'\n")
-        return churn.X
+        return str(churn.X)
 
     @dsl.pipeline(name="rewriting")
     def rewriting() -> None:

@@ -6,8 +6,10 @@
 import json
 from typing import Any
 
+import pytest
 from kfp import dsl
 
+from gcp_local.orchestrator.states import JobState
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud
 
@@ -129,6 +131,33 @@ def test_a_folder_artifact_passes_whole_and_files_beside_it_are_kept(cloud: Clou
     metrics = result.artifact("write-model-folder", "metrics")
     assert metrics.schema_title == "system.Metrics"
     assert dict(metrics.metadata) == {"roc_auc": 0.75}
+
+
+def test_a_link_to_a_file_is_kept_as_the_file_it_leads_to(cloud: Cloud) -> None:
+    @dsl.pipeline(name="links")
+    def links() -> None:
+        made = c.write_links(wrong="")
+        c.list_folder(model=made.outputs["model"])
+
+    result = cloud.succeed(links)
+    listed = ["latest", "v1/weights.bin", "zlatest"]
+    assert result.outputs("list-folder")["Output"] == listed
+    uri = result.artifact("write-links", "model").uri
+    assert {result.read(f"{uri}/{name}") for name in listed} == {b"weights"}
+
+
+@pytest.mark.parametrize("wrong", ["v1", "nowhere", "pipe"])
+def test_an_output_that_no_object_can_be_fails_its_task_by_name(cloud: Cloud, wrong: str) -> None:
+    @dsl.pipeline(name="links")
+    def links(wrong: str) -> None:
+        c.write_links(wrong=wrong)
+
+    result = cloud.run(links, {"wrong": wrong})
+    assert result.state is JobState.FAILED
+    name = "pipe" if wrong == "pipe" else "wrong"
+    message = result.tasks["write-links"].error.message
+    assert f"/model/{name} cannot be kept: it is neither a file nor a folder" in message
+    assert message.startswith("gs://bucket/root/")
 
 
 def test_an_imported_artifact_keeps_its_uri_and_is_read_where_it_is(cloud: Cloud) -> None:
