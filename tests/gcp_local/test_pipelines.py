@@ -68,6 +68,22 @@ def wait(jobs: aiplatform_v1.PipelineServiceClient, name: str) -> aiplatform_v1.
     raise AssertionError(f"{name} did not end: {job.state.name}")
 
 
+def template(emulator: Emulator, parent: str, project: str, folder: Path) -> tuple[str, str]:
+    """Upload the doubling pipeline; give its address by the tag `live`, and its version."""
+    registry = artifactregistry_v1.ArtifactRegistryClient(**emulator.gapic)
+    registry.create_repository(
+        parent=parent,
+        repository_id="kfp",
+        repository=artifactregistry_v1.Repository(format_="KFP"),
+    )
+    file = folder / "p.yaml"
+    file.write_bytes(compiled("doubling"))
+    place = f"{LOCATION}-kfp.pkg.dev/{project}/kfp"
+    client = RegistryClient(host=f"{emulator.endpoint}/{place}", auth=ApiAuth("x"))
+    package, version = client.upload_pipeline(str(file), tags="live")
+    return f"https://{place}/{package}/live", version
+
+
 def test_a_job_runs_and_tells_what_it_did(
     jobs: aiplatform_v1.PipelineServiceClient, parent: str, project: str, bucket: Bucket
 ) -> None:
@@ -107,25 +123,16 @@ def test_a_template_is_taken_by_tag_and_by_digest(
     parent: str,
     project: str,
     bucket: Bucket,
-    tmp_path: Any,
+    tmp_path: Path,
 ) -> None:
-    registry = artifactregistry_v1.ArtifactRegistryClient(**emulator.gapic)
-    registry.create_repository(
-        parent=parent,
-        repository_id="kfp",
-        repository=artifactregistry_v1.Repository(format_="KFP"),
-    )
-    file = tmp_path / "p.yaml"
-    file.write_bytes(compiled("doubling"))
-    place = f"{LOCATION}-kfp.pkg.dev/{project}/kfp"
-    client = RegistryClient(host=f"{emulator.endpoint}/{place}", auth=ApiAuth("x"))
-    package, version = client.upload_pipeline(str(file), tags="live")
+    uri, version = template(emulator, parent, project, tmp_path)
+    package = uri.rpartition("/")[0]
     config = aiplatform_v1.PipelineJob.RuntimeConfig(
         gcs_output_directory=f"gs://{bucket.name}/root", parameter_values={"number": 4}
     )
     for reference in ("live", version):
         job = aiplatform_v1.PipelineJob(
-            template_uri=f"https://{place}/{package}/{reference}", runtime_config=config
+            template_uri=f"{package}/{reference}", runtime_config=config
         )
         created = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
         assert created.template_metadata.version == version
@@ -138,7 +145,7 @@ def test_a_template_is_taken_by_tag_and_by_digest(
     )
     assert len(list(found)) == 2
     for missing in ("no-such-tag", f"sha256:{'0' * 64}"):
-        uri = f"https://{place}/{package}/{missing}"
+        uri = f"{package}/{missing}"
         job = aiplatform_v1.PipelineJob(template_uri=uri, runtime_config=config)
         with pytest.raises(exceptions.NotFound):
             jobs.create_pipeline_job(parent=parent, pipeline_job=job)
@@ -170,6 +177,88 @@ def test_what_vertex_ai_refuses_is_refused_and_no_job_comes_of_it(
     with pytest.raises(exceptions.BadRequest):
         jobs.create_pipeline_job(parent=parent, pipeline_job=job_of(bucket, **said))
     assert list(jobs.list_pipeline_jobs(parent=parent)) == []
+
+
+KEY = f"projects/p-12345/locations/{LOCATION}/keyRings/ring/cryptoKeys/key"
+ATTACHMENT = f"projects/p-12345/regions/{LOCATION}/networkAttachments/net"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"service_account": "runner@my-project.iam.gserviceaccount.com"},
+        {"service_account": "12345-compute@developer.gserviceaccount.com"},
+        {"encryption_spec": {"kms_key_name": KEY}},
+        {"network": "projects/12345/global/networks/my-vpc"},
+        {"reserved_ip_ranges": ["vertex-ai-ip-range"]},
+        {"psc_interface_config": {"network_attachment": ATTACHMENT}},
+        {"psc_interface_config": {"network_attachment": "net"}},
+    ],
+    ids=str,
+)
+def test_settings_of_googles_form_are_kept(
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket, said: dict[str, Any]
+) -> None:
+    name = jobs.create_pipeline_job(parent=parent, pipeline_job=job_of(bucket, **said)).name
+    found = type(jobs.get_pipeline_job(name=name)).to_dict(jobs.get_pipeline_job(name=name))
+    for setting, value in said.items():
+        assert value == found[setting] or value.items() <= found[setting].items()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"service_account": "someone@example.com"},
+        {"service_account": "a b@my-project.iam.gserviceaccount.com"},
+        {"encryption_spec": {"kms_key_name": "key"}},
+        {"encryption_spec": {"kms_key_name": f"{KEY}/cryptoKeyVersions/1"}},
+        {"encryption_spec": {"kms_key_name": KEY.replace(LOCATION, "us-east1")}},
+        {"network": "default"},
+        {"network": "projects/my-project/global/networks/my-vpc"},
+        {"network": "projects/12345/global/networks/My_VPC"},
+        {"reserved_ip_ranges": ["10.0.0.0/8"]},
+        {"reserved_ip_ranges": ["fine", ""]},
+        {"psc_interface_config": {"network_attachment": "projects/p/networkAttachments/net"}},
+        {"psc_interface_config": {"network_attachment": ATTACHMENT.replace("west1", "west4")}},
+    ],
+    ids=str,
+)
+def test_settings_of_another_form_are_refused_and_named(
+    jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket, said: dict[str, Any]
+) -> None:
+    with pytest.raises(exceptions.BadRequest, match=next(iter(said))):
+        jobs.create_pipeline_job(parent=parent, pipeline_job=job_of(bucket, **said))
+    assert list(jobs.list_pipeline_jobs(parent=parent)) == []
+
+
+def test_where_a_template_came_from_is_not_the_clients_to_say(
+    emulator: Emulator, jobs: aiplatform_v1.PipelineServiceClient, parent: str, bucket: Bucket
+) -> None:
+    said = aiplatform_v1.PipelineTemplateMetadata(version=f"sha256:{'0' * 64}")
+    job = job_of(bucket, template_metadata=said)
+    created = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
+    assert not created.template_metadata
+    assert not jobs.get_pipeline_job(name=created.name).template_metadata
+
+
+def test_a_template_beside_its_specification_is_looked_up_all_the_same(
+    emulator: Emulator,
+    jobs: aiplatform_v1.PipelineServiceClient,
+    parent: str,
+    project: str,
+    bucket: Bucket,
+    tmp_path: Path,
+) -> None:
+    uri, version = template(emulator, parent, project, tmp_path)
+    job = job_of(bucket, template_uri=uri)
+    created = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
+    assert created.template_metadata.version == version
+    missing = job_of(bucket, template_uri=f"{uri}x")
+    with pytest.raises(exceptions.NotFound):
+        jobs.create_pipeline_job(parent=parent, pipeline_job=missing)
+    other = job_of(bucket, "sleeping", template_uri=uri)
+    with pytest.raises(exceptions.BadRequest, match="differs"):
+        jobs.create_pipeline_job(parent=parent, pipeline_job=other)
 
 
 def test_a_job_without_a_pipeline_is_refused(

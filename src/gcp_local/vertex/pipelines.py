@@ -22,6 +22,7 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
+from gcp_local.vertex.settings import check_settings
 
 if TYPE_CHECKING:
     from gcp_local.registry.packages import PackageRegistry
@@ -42,7 +43,6 @@ TERMINAL = frozenset(
     }
 )
 _ID = re.compile(r"[a-z][-a-z0-9]{0,126}")
-_EMAIL = re.compile(r"[^@\s/]+@[^@\s/]+\.[^@\s/]+")
 _ABORTED_CODE = 10  # google.rpc.Code.ABORTED
 FILTERABLE = {
     "display_name": "display_name",
@@ -103,18 +103,15 @@ class PipelineService:
         job: Message = copy_of(request.pipeline_job)
         check_display_name(job.display_name, required=False)
         check_labels(job.labels)
-        self._check_settings(job)
-        if job.template_uri and not job.pipeline_spec.fields:
-            job.pipeline_spec.Clear()
-            version, spec = self._registry.template(job.template_uri)
-            job.pipeline_spec.CopyFrom(spec)
-            job.template_metadata.version = version
+        _, number, _, location = parent.split("/")
+        check_settings(job, location)
+        _clear_output_only(job)
+        if job.template_uri:
+            self._take_template(job)
         if not job.pipeline_spec.fields:
             raise InvalidArgument.of_field(
                 "pipeline_job", "Either pipeline_spec or template_uri must be set."
             )
-        _clear_output_only(job)
-        number = parent.split("/")[1]
         job.name = f"{parent}/pipelineJobs/{_job_id(request.pipeline_job_id, job)}"
         if not job.service_account:
             job.service_account = f"{number}-compute@developer.gserviceaccount.com"
@@ -171,6 +168,18 @@ class PipelineService:
         parent = name.partition("/pipelineJobs/")[0]
         return self._operations.done(parent, Empty(), DeleteOperationMetadata())
 
+    def _take_template(self, job: Message) -> None:
+        """Look up a job's template: the specification, and the digest under which it is kept."""
+        version, spec = self._registry.template(job.template_uri)
+        if job.pipeline_spec.fields and job.pipeline_spec != spec:
+            # What runs would not be what template_metadata.version says.
+            raise InvalidArgument.of_field(
+                "pipeline_job.pipeline_spec",
+                f"pipeline_spec differs from the template {job.template_uri!r}; leave one out.",
+            )
+        job.pipeline_spec.CopyFrom(spec)
+        job.template_metadata.version = version
+
     def _start(self, job: Message) -> None:
         """Keep and start a job as one act.
 
@@ -222,20 +231,6 @@ class PipelineService:
     def _name(self, name: str) -> str:
         return self._projects.numbered(name)
 
-    @staticmethod
-    def _check_settings(job: Message) -> None:
-        if job.service_account and not _EMAIL.fullmatch(job.service_account):
-            raise InvalidArgument.of_field(
-                "pipeline_job.service_account",
-                f"Invalid service account {job.service_account!r}: not an e-mail address.",
-            )
-        root = job.runtime_config.gcs_output_directory
-        if root and not re.fullmatch(r"gs://[^/]+(/.*)?", root):
-            raise InvalidArgument.of_field(
-                "pipeline_job.runtime_config.gcs_output_directory",
-                f"Invalid Cloud Storage path {root!r}: it must begin with gs://.",
-            )
-
 
 def _job_id(given: str, job: Message) -> str:
     """Check a client's id, or make one as Vertex AI does: the pipeline's name and the time."""
@@ -260,7 +255,7 @@ def _billing_id(name: str) -> str:
 def _clear_output_only(job: Message) -> None:
     for name in (
         "name", "create_time", "start_time", "end_time", "update_time", "state", "job_detail",
-        "error", "schedule_name", "satisfies_pzs", "satisfies_pzi",
+        "error", "schedule_name", "template_metadata", "satisfies_pzs", "satisfies_pzi",
     ):  # fmt: skip
         if name in job.DESCRIPTOR.fields_by_name:
             job.ClearField(name)
