@@ -85,6 +85,7 @@ class Cloud:
             ),
             "google.cloud.kms.v1.KeyManagementService": KeyManagementService(
                 resources=self.resources,
+                database=self.database,
                 projects=self.projects,
                 keys=KeyStore(state / "keys"),
             ),

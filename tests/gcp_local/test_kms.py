@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import google_crc32c
@@ -15,6 +17,7 @@ from google.api_core import exceptions
 from google.cloud import kms_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from gcp_local.kms.keys import KeyStore
 from tests.gcp_local.emulators import Emulator
 
 SIGNING = kms_v1.CryptoKey(
@@ -109,6 +112,39 @@ def test_a_disabled_version_does_not_sign(
     kms.update_crypto_key_version(crypto_key_version=wanted, update_mask=FieldMask(paths=["state"]))
     with pytest.raises(exceptions.BadRequest, match="not enabled"):
         sign(kms, version, b"x")
+
+
+def test_versions_made_at_once_are_numbered_one_by_one_and_each_has_its_key(
+    kms: kms_v1.KeyManagementServiceClient, version: str
+) -> None:
+    key = version.partition("/cryptoKeyVersions/")[0]
+
+    def create(_: int) -> tuple[str, str]:
+        made = kms.create_crypto_key_version(
+            parent=key, crypto_key_version=kms_v1.CryptoKeyVersion()
+        )
+        return made.name, kms.get_public_key(name=made.name).pem
+
+    with ThreadPoolExecutor(8) as pool:
+        made = dict(pool.map(create, range(24)))
+    assert made.keys() == {f"{key}/cryptoKeyVersions/{number}" for number in range(2, 26)}
+    assert len(set(made.values())) == 24
+    for name, pem in made.items():
+        assert kms.get_public_key(name=name).pem == pem
+        verify(kms, name, b"evidence", sign(kms, name, b"evidence"))
+
+
+def test_a_keys_file_is_never_replaced(tmp_path: Path) -> None:
+    keys = KeyStore(tmp_path)
+
+    def create(number: int) -> tuple[int, bytes]:
+        keys.create(f"name {number // 4}")
+        return number // 4, keys.public_pem(f"name {number // 4}")
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = set(pool.map(create, range(160)))
+    assert len(seen) == 40
+    assert len(list(tmp_path.iterdir())) == 40
 
 
 def test_names_are_taken_once_and_unknown_ones_not_found(

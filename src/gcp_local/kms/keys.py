@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import uuid
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,20 +25,21 @@ class KeyStore:
 
     def create(self, name: str) -> None:
         """Make the private key of a key version's name; an existing one stays as it is."""
-        path = self._path(name)
-        if path.exists():
-            return
         pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
             serialization.Encoding.PEM,
             serialization.PrivateFormat.PKCS8,
             serialization.NoEncryption(),
         )
-        unfinished = path.with_suffix(".part")
-        with os.fdopen(
-            os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
-        ) as file:
-            file.write(pem)
-        unfinished.replace(path)
+        unfinished = self._folder / f"{uuid.uuid4().hex}.part"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            with os.fdopen(os.open(unfinished, flags, 0o600), "wb") as file:
+                file.write(pem)
+            # A link is whole or not there, and is refused where there is one already.
+            with contextlib.suppress(FileExistsError):
+                self._path(name).hardlink_to(unfinished)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     def public_pem(self, name: str) -> bytes:
         """Give the public key as PEM."""

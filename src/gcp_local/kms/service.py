@@ -19,6 +19,7 @@ from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 if TYPE_CHECKING:
     from gcp_local.kms.keys import KeyStore
     from gcp_local.resources.collection import Resources
+    from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
 
 KeyRing = raw(kms_types.KeyRing)
@@ -42,8 +43,11 @@ _SHA256_BYTES = 32
 class KeyManagementService:
     """`google.cloud.kms.v1.KeyManagementService`: EC_SIGN_P256_SHA256, in software."""
 
-    def __init__(self, *, resources: Resources, projects: Projects, keys: KeyStore) -> None:
+    def __init__(
+        self, *, resources: Resources, database: Database, projects: Projects, keys: KeyStore
+    ) -> None:
         self._resources = resources
+        self._database = database
         self._projects = projects
         self._keys = keys
 
@@ -87,9 +91,10 @@ class KeyManagementService:
         template.protection_level = kms_types.ProtectionLevel.SOFTWARE
         key.name = f"{parent}/cryptoKeys/{request.crypto_key_id}"
         key.create_time.CopyFrom(timestamp(clock.now()))
-        self._resources.add(key.name, key)
-        if not request.skip_initial_version_creation:
-            self._add_version(key.name)
+        with self._database.transaction():
+            self._resources.add(key.name, key)
+            if not request.skip_initial_version_creation:
+                self._add_version(key.name)
         return key
 
     def get_crypto_key(self, request: Message) -> Message:
@@ -107,8 +112,9 @@ class KeyManagementService:
     def create_crypto_key_version(self, request: Message) -> Message:
         """Make a key's next version."""
         parent = self._projects.named(request.parent)
-        self._resources.get(parent, CryptoKey)
-        return self._add_version(parent)
+        with self._database.transaction():
+            self._resources.get(parent, CryptoKey)
+            return self._add_version(parent)
 
     def get_crypto_key_version(self, request: Message) -> Message:
         """Answer a version."""
@@ -130,9 +136,10 @@ class KeyManagementService:
         if wanted not in (_State.ENABLED, _State.DISABLED):
             raise InvalidArgument("A version can be set to ENABLED or DISABLED.")
         name = self._projects.named(request.crypto_key_version.name)
-        version = self._resources.get(name, CryptoKeyVersion)
-        version.state = wanted
-        self._resources.replace(name, version)
+        with self._database.transaction():
+            version = self._resources.get(name, CryptoKeyVersion)
+            version.state = wanted
+            self._resources.replace(name, version)
         return version
 
     def get_public_key(self, request: Message) -> Message:
@@ -193,6 +200,7 @@ class KeyManagementService:
         return version
 
     def _add_version(self, key: str) -> Message:
+        """Make a key's next version; within a transaction, so that no one else counts the same."""
         number = 1 + sum(1 for _ in self._resources.children(key, CryptoKeyVersion))
         now = timestamp(clock.now())
         version = CryptoKeyVersion(
