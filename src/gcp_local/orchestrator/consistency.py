@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator.refusals import refusal, unproven
-from gcp_local.orchestrator.spec import ComponentInput, Dag, FinalStatus, TaskOutput
+from gcp_local.orchestrator.spec import ComponentInput, Container, Dag, FinalStatus, TaskOutput
 
 if TYPE_CHECKING:
     from gcp_local.orchestrator.spec import Component, Task
@@ -78,6 +78,8 @@ def _check_task(
                 case _:
                     continue
             raise refusal(f"{where} takes {key!r} from {unknown}", where)
+    if task.retry is not None and not isinstance(child.body, Container):
+        raise unproven("set_retry on a sub-pipeline or an importer", where)
     given = {*task.parameters, *task.artifacts}
     if task.loop is not None:
         given.add(task.loop.item_input)

@@ -231,6 +231,23 @@ def test_an_exit_handler_in_a_sub_pipeline_is_refused(plain_cloud: Cloud) -> Non
         plain_cloud.orchestrator.validate(plain_cloud.job(outer))
 
 
+@pytest.mark.parametrize("kind", ["sub-pipeline", "importer"])
+def test_a_retry_of_what_is_no_component_is_refused(plain_cloud: Cloud, kind: str) -> None:
+    @dsl.pipeline(name="inner")
+    def inner() -> None:
+        c.fail(message="again")
+
+    @dsl.pipeline(name="outer")
+    def outer() -> None:
+        if kind == "importer":
+            dsl.importer(artifact_uri="gs://bucket/x", artifact_class=dsl.Model).set_retry(2)
+        else:
+            inner().set_retry(2)
+
+    with pytest.raises(InvalidArgument, match="set_retry on a sub-pipeline or an importer at root"):
+        plain_cloud.orchestrator.validate(plain_cloud.job(outer))
+
+
 @pytest.mark.parametrize("root", ["", "/tmp", "s3://bucket", "gs://", "gs://bucket/../x"])
 def test_an_output_directory_outside_cloud_storage_is_refused(
     plain_cloud: Cloud, spec: Spec, root: str
