@@ -44,6 +44,8 @@ import warnings
 from typing import Any, NoReturn
 
 _BASE = ("kfp.dsl.executor", "kfp.dsl.kfp_config", "kfp.dsl.utils", "kfp.dsl.types.artifact_types")
+# Loaded when Python starts. An image that brings its own needs a Python that starts with it.
+_AT_START = {"sitecustomize", "usercustomize"}
 _HEADER = 4
 _SPARES = 2
 
@@ -115,7 +117,7 @@ class Zygote:
         for name in (*_BASE, *self._preload):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
-        self._loaded = {name.partition(".")[0] for name in sys.modules} - {"google"}
+        self._loaded = {name.partition(".")[0] for name in sys.modules} - {"google"} | _AT_START
         gc.freeze()  # what all children share is never gone through again, and so stays shared
         self._tell({"ready": True})
         while self._turn():

@@ -89,6 +89,16 @@ def test_the_files_of_an_image_come_first(cloud: Cloud) -> None:
         assert shown.endswith(f"/image/{file}")
 
 
+def test_the_sitecustomize_of_an_image_is_run(cloud: Cloud) -> None:
+    @dsl.pipeline(name="site")
+    def site() -> None:
+        c.show_environment()
+
+    ours = image(cloud, {"sitecustomize.py": "import os\nos.environ['SITE'] = 'ran'\n"})
+    result = cloud.succeed(with_image(compiled(site, cloud.folder), ours))
+    assert result.outputs("show-environment")["Output"]["environment"]["SITE"] == "ran"
+
+
 def test_a_component_that_rewrites_its_own_module_changes_no_other_run(cloud: Cloud) -> None:
     @c.component
     def rewrite() -> str:
