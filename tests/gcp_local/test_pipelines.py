@@ -237,8 +237,8 @@ def test_where_a_template_came_from_is_not_the_clients_to_say(
     said = aiplatform_v1.PipelineTemplateMetadata(version=f"sha256:{'0' * 64}")
     job = job_of(bucket, template_metadata=said)
     created = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
-    assert not created.template_metadata
-    assert not jobs.get_pipeline_job(name=created.name).template_metadata
+    assert "template_metadata" not in created
+    assert "template_metadata" not in jobs.get_pipeline_job(name=created.name)
 
 
 def test_a_template_beside_its_specification_is_looked_up_all_the_same(

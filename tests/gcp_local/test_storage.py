@@ -253,6 +253,22 @@ def test_what_is_said_of_an_object_can_change(bucket: Bucket) -> None:
     assert found.etag
 
 
+@pytest.mark.parametrize("of", ["object", "bucket"])
+def test_what_many_say_at_once_is_all_kept(emulator: Emulator, bucket: Bucket, of: str) -> None:
+    bucket.blob("b").upload_from_string("x")
+    path = f"/storage/v1/b/{bucket.name}" + ("/o/b" if of == "object" else "")
+    field = "metadata" if of == "object" else "labels"
+
+    def patch(number: int) -> int:
+        return emulator.call("PATCH", path, json={field: {f"k{number}": "v"}}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(patch, range(48))) == {200}
+    kept = emulator.call("GET", path).json()
+    assert kept[field] == {f"k{number}": "v" for number in range(48)}
+    assert kept["metageneration"] == "49"
+
+
 def test_gzip_is_unpacked_only_for_those_who_cannot(emulator: Emulator, bucket: Bucket) -> None:
     blob = bucket.blob("zipped")
     blob.content_encoding = "gzip"

@@ -11,7 +11,7 @@ from gcp_local.errors import AlreadyExists, ConditionNotMet, NotFound, NotModifi
 from gcp_local.storage.names import check_bucket_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gcp_local.resources.database import Database
     from gcp_local.storage.values import Preconditions
@@ -102,8 +102,17 @@ class BucketStore:
         buckets = [Bucket(**json.loads(row["body"])) for row in rows]
         return [bucket for bucket in buckets if bucket.name.startswith(prefix)]
 
-    def patch(self, name: str, changes: Mapping[str, Any], preconditions: Preconditions) -> Bucket:
-        """Change a bucket's fields (by their names here)."""
+    def patch(
+        self,
+        name: str,
+        changes_to: Callable[[Bucket], Mapping[str, Any]],
+        preconditions: Preconditions,
+    ) -> Bucket:
+        """Change a bucket.
+
+        `changes_to`, given the bucket as it is, gives the new values of its fields; nobody else
+        changes it meanwhile.
+        """
         with self._database.transaction():
             bucket = self.get(name)
             check_metageneration(bucket, preconditions)
@@ -111,7 +120,7 @@ class BucketStore:
                 bucket,
                 metageneration=bucket.metageneration + 1,
                 updated=clock.micros(clock.now()),
-                **changes,
+                **changes_to(bucket),
             )
             self._put(changed)
         return changed

@@ -15,7 +15,7 @@ from gcp_local.web.messages import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gcp_local.storage.buckets import BucketStore
+    from gcp_local.storage.buckets import Bucket, BucketStore
 
 
 def answer(buckets: BucketStore, request: Request, bucket: str) -> Answer:
@@ -28,10 +28,14 @@ def answer(buckets: BucketStore, request: Request, bucket: str) -> Answer:
             wanted = parse_json(request.body)
             if not isinstance(wanted, dict) or not isinstance(wanted.get("bindings", []), list):
                 raise InvalidArgument("The body is not a policy.")
-            if wanted.get("etag") not in (None, _etag(policy)):
-                raise ConditionNotMet
             kept = {"bindings": wanted.get("bindings", []), "version": wanted.get("version", 1)}
-            buckets.patch(bucket, {"policy": kept}, ANY)
+
+            def replaced(now: Bucket) -> dict[str, Any]:
+                if wanted.get("etag") not in (None, _etag(now.policy)):
+                    raise ConditionNotMet
+                return {"policy": kept}
+
+            buckets.patch(bucket, replaced, ANY)
             return Answer.of_json(_written(kept, bucket))
         case ("GET", ("testPermissions",)):
             asked = [value for name, value in request.query if name == "permissions"]

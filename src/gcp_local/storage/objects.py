@@ -21,7 +21,7 @@ from gcp_local.storage.names import check_object_name
 from gcp_local.storage.values import ANY, Description, Object, Preconditions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from gcp_local.resources.database import Database
     from gcp_local.storage.blobs import Blob
@@ -194,12 +194,22 @@ class ObjectStore:
         self,
         bucket: str,
         name: str,
-        changes: Mapping[str, Any],
+        changes_to: Callable[[Object], Mapping[str, Any]],
         *,
         generation: int | None = None,
         preconditions: Preconditions = ANY,
     ) -> Object:
-        """Change what is said of an object (its fields by their names here); the bytes stay."""
+        """Change what is said of an object; the bytes stay.
+
+        Args:
+            bucket: the bucket's name.
+            name: the object's name.
+            changes_to: given the object as it is, gives the new values of its fields; nobody else
+                changes it meanwhile.
+            generation: which generation must be the live one.
+            preconditions: what must be true of the live object.
+
+        """
         with self._database.transaction():
             live = self.get(bucket, name, generation=generation)
             preconditions.check(live)
@@ -207,7 +217,7 @@ class ObjectStore:
                 live,
                 metageneration=live.metageneration + 1,
                 updated=clock.micros(clock.now()),
-                **changes,
+                **changes_to(live),
             )
             self._put(changed)
         return changed

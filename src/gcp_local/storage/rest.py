@@ -113,9 +113,12 @@ class StorageEndpoint:
                 bucket = self._buckets.get(name)
                 check_metageneration(bucket, conditions, reading=True)
             case "PATCH" | "PUT" as method:
-                labels = {} if method == "PUT" else self._buckets.get(name).labels
-                changes = wire.bucket_changes(_mapping(request), labels)
-                bucket = self._buckets.patch(name, changes, conditions)
+                body = _mapping(request)
+                bucket = self._buckets.patch(
+                    name,
+                    lambda now: wire.bucket_changes(body, {} if method == "PUT" else now.labels),
+                    conditions,
+                )
             case "DELETE":
                 self._buckets.delete(name, conditions)
                 return Answer(204)
@@ -163,11 +166,11 @@ class StorageEndpoint:
                     bucket, name, generation=generation, preconditions=conditions
                 )
             case "PATCH" | "PUT" as method:
-                before = self._objects.get(bucket, name, generation=generation)
+                body = _mapping(request)
                 found = self._objects.patch(
                     bucket,
                     name,
-                    wire.object_changes(_mapping(request), before, whole=method == "PUT"),
+                    lambda now: wire.object_changes(body, now, whole=method == "PUT"),
                     generation=generation,
                     preconditions=conditions,
                 )
