@@ -9,6 +9,9 @@ children are forked before they are needed and wait for their task; and they rep
 themselves, before the kernel takes them apart. Whatever happens to the server, even a `kill -9`,
 is seen here as a connection that closes, and ends them all.
 
+A component's process adopts what its own children leave behind, as the first process of a container
+does; when it ends itself this process adopts all that, and ends it, whatever group it is in.
+
 Messages are JSON, with their length before them in four bytes.
 
     server -> zygote   {"id", "source", "arguments", "environment", "folder", "path", "mount",
@@ -24,11 +27,12 @@ Messages are JSON, with their length before them in four bytes.
 """
 
 # No pathlib here: a child loads it when it wants it.
-# ruff: noqa: PTH118, PTH123, PTH208
+# ruff: noqa: PTH110, PTH118, PTH123, PTH208
 
 import array
 import atexit
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -46,6 +50,7 @@ from typing import Any, NoReturn
 _BASE = ("kfp.dsl.executor", "kfp.dsl.kfp_config", "kfp.dsl.utils", "kfp.dsl.types.artifact_types")
 # Loaded when Python starts. An image that brings its own needs a Python that starts with it.
 _AT_START = {"sitecustomize", "usercustomize"}
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 _HEADER = 4
 _SPARES = 2
 
@@ -106,6 +111,8 @@ class Zygote:
         self._spares: list[tuple[int, Channel]] = []
         self._children: dict[int, tuple[int, Channel | None]] = {}
         self._ending: set[int] = set()
+        self._listing = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
+        self._prctl = ctypes.CDLL(None).prctl
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
@@ -113,7 +120,8 @@ class Zygote:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def serve(self) -> None:
-        """Load the libraries, say so, answer requests; at the end, end all children."""
+        """Load the libraries, say so, answer requests; at the end, end all that came of it."""
+        self._adopt()
         for name in (*_BASE, *self._preload):
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)
@@ -124,6 +132,27 @@ class Zygote:
             pass
         for pid, _ in [*self._children.values(), *self._spares]:
             _signal_group(pid, signal.SIGKILL)
+        self._children, self._spares, self._ending = {}, [], set()
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                self._end_adopted()
+                os.waitpid(-1, 0)
+
+    def _adopt(self) -> None:
+        """Become the parent of whatever a child leaves behind. A fork has to ask for itself."""
+        if os.path.exists(self._listing):  # some kernels do not tell, and then init adopts
+            self._prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+    def _end_adopted(self) -> None:
+        """End the children that this process did not fork itself: what a task left behind."""
+        own = {pid for pid, _ in [*self._children.values(), *self._spares]} | self._ending
+        adopted: list[int] = []
+        with contextlib.suppress(FileNotFoundError), open(self._listing, encoding="ascii") as file:
+            adopted = [int(word) for word in file.read().split()]
+        for pid in adopted:
+            if pid not in own:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)  # or at the signal that tells of its end
 
     def _turn(self) -> bool:
         """Do what there is to do; False when the server has hung up."""
@@ -197,6 +226,7 @@ class Zygote:
 
     def _reap(self) -> None:
         """Let go of every child that has ended; report it if it did not do so itself."""
+        self._end_adopted()
         for pid in list(self._ending):
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self._ending.remove(pid)
@@ -233,6 +263,7 @@ class Zygote:
     def _leave(self) -> None:
         """Let go, in a child, of everything that is the zygote's."""
         os.setpgid(0, 0)
+        self._adopt()
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -157,6 +157,25 @@ def sleep_with_child(seconds: int, marker: str) -> None:
 
 
 @component
+def leave_a_daemon(marker: str, then: str) -> None:
+    import subprocess
+    import sys
+    import time
+
+    # One in a session of its own, and one more whose parent is gone already.
+    subprocess.Popen(["sleep", f"600.{marker}"], start_new_session=True)
+    code = (
+        "import subprocess, sys;"
+        "subprocess.Popen(['sleep', '700.' + sys.argv[1]], start_new_session=True)"
+    )
+    subprocess.run([sys.executable, "-c", code, marker], check=True)
+    if then == "fail":
+        raise ValueError
+    while then == "wait":
+        time.sleep(1)
+
+
+@component
 def report_status(status: dsl.PipelineTaskFinalStatus) -> str:
     return f"{status.state} {status.error_code} {status.error_message}"
 

@@ -299,6 +299,7 @@ def plain(marker: str):
 @dsl.pipeline(name="killed")
 def killed(marker: str):
     c.sleep_with_child(seconds=600, marker=marker)
+    c.leave_a_daemon(marker=marker, then="wait")
     plain(marker=f"700.{marker}")
 
 Cloud(Path(sys.argv[1]), WarmLauncher(())).submit(killed, {"marker": sys.argv[2]})
@@ -312,16 +313,47 @@ def test_a_server_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> Non
     command = [sys.executable, "-c", SERVER, str(tmp_path), marker]
     server = subprocess.Popen(command, cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
 
-    def sleepers() -> int:
-        found = subprocess.run(
-            ["pgrep", "-fc", f"^sleep [67]00.{marker}"], capture_output=True, text=True, check=False
-        )
-        return int(found.stdout)
-
-    _wait_for(lambda: sleepers() == 2)
+    _wait_for(lambda: _sleepers(marker) == 4)
     server.kill()
     server.wait()
-    _wait_for(lambda: sleepers() == 0)
+    _wait_for(lambda: _sleepers(marker) == 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt")
+@pytest.mark.parametrize("then", ["succeed", "fail", "wait"])
+def test_a_process_in_a_session_of_its_own_ends_with_its_task(tmp_path: Path, then: str) -> None:
+    @dsl.pipeline(name="daemons")
+    def daemons(marker: str, then: str) -> None:
+        c.leave_a_daemon(marker=marker, then=then)
+
+    marker = f"{os.getpid()}{time.monotonic_ns()}"
+    cloud = Cloud(tmp_path, WarmLauncher(()))
+    name = cloud.submit(daemons, {"marker": marker, "then": then})
+    if then == "wait":
+        _wait_for(lambda: _sleepers(marker) == 2)
+        cloud.orchestrator.cancel(name)
+    cloud.wait(name)
+    _wait_for(lambda: _sleepers(marker) == 0)
+    cloud.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a process adopt")
+def test_a_process_in_a_session_of_its_own_ends_with_the_server(tmp_path: Path) -> None:
+    @dsl.pipeline(name="daemons")
+    def daemons(marker: str) -> None:
+        c.leave_a_daemon(marker=marker, then="wait")
+
+    marker = f"{os.getpid()}{time.monotonic_ns()}"
+    cloud = Cloud(tmp_path, WarmLauncher(()))
+    cloud.submit(daemons, {"marker": marker})
+    _wait_for(lambda: _sleepers(marker) == 2)
+    cloud.close()
+    assert _sleepers(marker) == 0
+
+
+def _sleepers(marker: str) -> int:
+    command = ["pgrep", "-fc", f"^sleep [67]00.{marker}"]
+    return int(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
 
 
 def _wait_for(reached: Callable[[], bool]) -> None:
