@@ -53,7 +53,7 @@ def embedded_cloud(state: Path) -> str:
             where="ECLUSE_LOCAL",
             fix="set it to 1, or to http://127.0.0.1:PORT",
         )
-    running = _running(state)
+    running = running_cloud(state)
     return running if running is not None else _start(state)
 
 
@@ -134,7 +134,7 @@ def _start(state: Path) -> str:
         )
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        running = _running(state)
+        running = running_cloud(state)
         if running is not None:
             return running
         # Another command may have been quicker: then its server, once it is ready, is the one.
@@ -149,7 +149,8 @@ def _start(state: Path) -> str:
     raise CloudError("the embedded cloud did not answer in a minute", where=str(log))
 
 
-def _running(state: Path) -> str | None:
+def running_cloud(state: Path) -> str | None:
+    """Return the address of the embedded cloud that keeps its state in a folder, if it runs."""
     server = _read_server(state)
     if server is None or not _is_of(state, server["endpoint"]):
         return None

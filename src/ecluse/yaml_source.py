@@ -52,8 +52,9 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
         raise SettingsError("the file is missing", where=shown, fix="create it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the file cannot be read: {error}", where=shown) from None
-    loader = yaml.SafeLoader(text)
+    loader = None
     try:
+        loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         lines: dict[FieldPath, int] = {}
         if node is not None:
@@ -68,7 +69,8 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
     except RecursionError:
         raise SettingsError("it is nested too deeply, or holds itself", where=shown) from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     if not isinstance(content, dict):
         raise SettingsError(
             f"expected fields with values, found {type(content).__name__}", where=f"{shown}:1"

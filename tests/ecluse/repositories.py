@@ -5,6 +5,9 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+PINNED = "docker.io/library/python@sha256:" + "a" * 64
+"""An image by digest that is not the runtime image; nothing runs in it."""
+
 ENVIRONMENT = """
 project: test-{name}-{suffix}
 location: europe-west1
@@ -135,7 +138,7 @@ def make_repository(root: Path, suffix: str, *, runtime_image: bool = False) -> 
     repository.write(
         "pipelines/components/measure.py",
         MEASURE.format(
-            image="runtime" if runtime_image else "python:3.11-slim",
+            image="runtime" if runtime_image else PINNED,
             imports="from business import accuracy as measured" if runtime_image else "",
             value="measured(accuracy)" if runtime_image else "accuracy",
         ),

@@ -60,7 +60,19 @@ def test_status_imports_no_heavy_library(ecluse: Commands, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "compile", "run", "image", "build", "plan", "promote", "trigger", "status", "demo"],
+    [
+        "check",
+        "compile",
+        "run",
+        "image",
+        "build",
+        "plan",
+        "promote",
+        "trigger",
+        "status",
+        "report",
+        "demo",
+    ],
 )
 def test_every_command_explains_itself(ecluse: Commands, command: str) -> None:
     from typer.testing import CliRunner
@@ -93,6 +105,13 @@ def test_every_command_explains_itself(ecluse: Commands, command: str) -> None:
         (["image", "nonprod", "other"], "no image `other` is declared"),
         (["compile", "gamma"], "there is no pipeline `gamma`"),
         (["build", "--runtime-image", "elsewhere/runtime:latest"], "is no image by digest in"),
+        (["run", "alpha", "-p", "fail=3"], "`fail` must be true or false, found `3`"),
+        (["run", "alpha", "-e", "prod"], "prod runs only what nonprod qualified"),
+        (["promote", "nonprod", "--version", "[/x]"], "`[/x]` is no version"),
+        (["promote", "nonprod", "--markdown", "/no/such/file"], "cannot be written"),
+        (["report", "nonprod", "--commit", "HEAD"], "has no report in nonprod"),
+        (["compile", "--output", "Dockerfile"], "cannot be written"),
+        (["build", "--output", "environments"], "there is something here, and it is no release"),
         (["demo"], "no pipeline says how to get sample data"),
     ],
 )
@@ -154,7 +173,7 @@ def test_a_report_in_markdown_is_appended(ecluse: Commands, tmp_path: Path) -> N
     text = summary.read_text()
     assert text.startswith("before\n")
     assert "## Promotion to nonprod" in text
-    assert "| ✅ | `measure.accuracy` | at least 0.8 | 0.9000 | 0.8000 |  |" in text
+    assert "| ✅ | <code>measure.accuracy</code> | at least 0.8 | 0.9000 | 0.8000 |  |" in text
     assert "## What is live" in text
 
 
@@ -200,3 +219,47 @@ def test_a_release_is_the_same_bytes_when_it_is_built_again(ecluse: Commands) ->
     assert ecluse("build", "--output", str(folder)).code == 0
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     assert list(manifest["pipelines"]) == ["alpha"]
+
+
+def test_an_error_has_an_answer_in_json_too(ecluse: Commands) -> None:
+    answer = ecluse("promote", "nonprod", "--commit", "0" * 40, "--json")
+    assert answer.code == 2
+    assert answer.json["error"]["what"].startswith("commit 000000000000 has no release")
+    failed = ecluse("run", "alpha", "-p", "fail=true", "--json")
+    assert failed.code == 1
+    assert failed.json["state"] == "failed"
+
+
+def test_building_over_an_older_release_replaces_it_whole(ecluse: Commands) -> None:
+    ecluse.repository.pipeline("beta")
+    folder = ecluse.build()
+    assert (folder / "beta.yaml").exists()
+    for file in (ecluse.repository.root / "pipelines/beta").glob("*.*"):
+        file.unlink()
+    ecluse.build()
+    assert sorted(file.name for file in folder.iterdir()) == ["alpha.yaml", "release.json"]
+    assert not list(folder.parent.glob(".*"))
+
+
+def test_the_report_of_a_promotion_can_be_fetched_later(ecluse: Commands) -> None:
+    ecluse.repository.replace("pipelines/alpha/pipeline.yaml", "min: 0.8", "min: 0.95")
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 1
+    report = ecluse("report", "nonprod", "--commit", "HEAD")
+    assert report.code == 0
+    assert "⛔ refused" in report.out
+    assert "<code>measure.accuracy</code> | at least 0.95 | 0.9000" in report.out
+
+
+def test_the_log_of_a_failed_task_can_be_opened(ecluse: Commands) -> None:
+    answer = ecluse("run", "alpha", "-p", "fail=true")
+    (log,) = (ecluse.repository.root / ".ecluse" / "logs").glob("*/measure.txt")
+    assert "ValueError: the data smell" in log.read_text()
+    assert str(log) in answer.out
+
+
+def test_what_a_component_says_is_only_text_in_a_report() -> None:
+    from ecluse.report.markdown import _text
+
+    said = "![x](https://evil.example) [approve](javascript:1) **b** <b> @team | `c`"
+    assert not set(_text(said)) & set("![]*<>@|`")
+    assert "://" not in _text(said)

@@ -141,7 +141,9 @@ def test_a_shared_component_changes_exactly_the_pipelines_that_use_it(
         """
         from kfp import dsl
 
-        @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
+        PINNED = "docker.io/python@sha256:" + "a" * 64
+
+        @dsl.component(base_image=PINNED, install_kfp_package=False)
         def other(run_key: str) -> str:
             return run_key
         """,
@@ -172,7 +174,9 @@ def test_the_runtime_image_changes_exactly_the_pipelines_that_run_in_it(
         """
         from kfp import dsl
 
-        @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
+        PINNED = "docker.io/python@sha256:" + "a" * 64
+
+        @dsl.component(base_image=PINNED, install_kfp_package=False)
         def other(run_key: str) -> str:
             return run_key
 
@@ -243,9 +247,13 @@ def test_a_file_beside_the_pipeline_invalidates_its_cache(
         return ask(root, names)
 
     monkeypatch.setattr(compiler, "_ask_worker", counting)
-    repository.write("pipelines/alpha/sql/features.sql", "SELECT 1")
+    repository.write("pipelines/alpha/helper.py", "a = 1\n")
     digests(repository)
     assert asked == ["alpha"]
+    # What is no Python may be read by any of them.
+    repository.write("pipelines/alpha/sql/features.sql", "SELECT 1")
+    digests(repository)
+    assert asked == ["alpha", "alpha", "beta"]
 
 
 def test_the_canonical_form_reads_back_as_the_same_values() -> None:
@@ -300,7 +308,9 @@ def test_the_compiled_bytes_name_the_image_by_digest_and_nothing_else_changes(
             """
             from kfp import dsl
 
-            @dsl.component(base_image="python:3.11-slim", install_kfp_package=False)
+            PINNED = "docker.io/python@sha256:" + "a" * 64
+
+            @dsl.component(base_image=PINNED, install_kfp_package=False)
             def other() -> str:
                 return ""
 
@@ -362,6 +372,70 @@ def test_settings_that_do_not_fit_the_compiled_pipeline_are_named_with_their_lin
     complaint = refused(repository)
     assert complaint.startswith("pipelines/alpha/pipeline.yaml")
     assert expected in complaint
+
+
+def test_an_image_by_tag_is_refused(repository: Repository) -> None:
+    repository.replace("pipelines/components/measure.py", '"runtime"', '"python:3.11-slim"')
+    assert refused(repository) == (
+        "pipelines/alpha/pipeline.py: a component runs in `python:3.11-slim`, and a tag can move "
+        'between nonprod and prod → use base_image="runtime", or an image by digest'
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        'base_image="runtime"',
+        'base_image="runtime", install_kfp_package=False, packages_to_install=["six"]',
+    ],
+)
+def test_packages_that_are_fetched_at_run_time_are_refused(
+    repository: Repository, options: str
+) -> None:
+    repository.replace(
+        "pipelines/components/measure.py",
+        'base_image="runtime", install_kfp_package=False',
+        options,
+    )
+    assert "a component installs packages when it starts" in refused(repository)
+
+
+def test_a_pipeline_that_prints_more_than_a_pipe_holds_compiles(repository: Repository) -> None:
+    file = repository.root / "pipelines/alpha/pipeline.py"
+    file.write_text(file.read_text() + "print('x' * 300_000)\n")
+    assert sorted(digests(repository)) == ["alpha", "beta"]
+
+
+def test_a_file_anywhere_under_pipelines_may_be_read_by_any_pipeline(
+    repository: Repository,
+) -> None:
+    repository.write("pipelines/shared.sql", "SELECT 1")
+    repository.replace(
+        "pipelines/alpha/pipeline.py",
+        "@dsl.pipeline(",
+        "import pathlib\nSQL = pathlib.Path(__file__).parents[1] / 'shared.sql'\n\n\n"
+        "@dsl.pipeline(description=SQL.read_text(), ",
+    )
+    before = digests(repository)
+    repository.write("pipelines/shared.sql", "SELECT 2")
+    after = digests(repository)
+    assert after["alpha"] != before["alpha"]
+    assert after["beta"] == before["beta"]
+
+
+def test_a_file_that_git_ignores_goes_into_no_image(repository: Repository) -> None:
+    tag = image_source(Catalog(repository.root), "runtime").tag
+    repository.write(".gitignore", ".ecluse/\n__pycache__/\nsecret.py\n")
+    repository.write("src/business/secret.py", "a = 1")
+    assert image_source(Catalog(repository.root), "runtime").tag == tag
+    repository.write("src/business/other.py", "a = 1")
+    assert image_source(Catalog(repository.root), "runtime").tag != tag
+
+
+@pytest.mark.parametrize("name", ["a b", "ä", "1st", "a.b"])
+def test_a_folder_whose_name_is_no_name_is_refused(repository: Repository, name: str) -> None:
+    repository.pipeline(name, package="other")
+    assert f"`{name}` is no name for a pipeline" in refused(repository)
 
 
 def test_a_gate_on_a_task_that_does_not_exist_is_named_with_its_line(

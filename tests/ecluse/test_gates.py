@@ -88,3 +88,15 @@ def test_a_gate_on_a_task_that_did_not_run_says_no(tasks: list[TaskOutcome]) -> 
     verdict = judge([gate], {}, tasks, None, where=WHERE)[1]
     assert not verdict.passed
     assert verdict.note == "`evaluate` did not run: not triggered"
+
+
+def test_a_gate_on_a_metric_with_several_values_is_an_error() -> None:
+    gate = Gate(metric="evaluate.auc", min=0.5)
+    with pytest.raises(UnknownMetric, match=r"the run has several values of `evaluate\.auc`"):
+        judge([gate], {}, RAN, None, where=WHERE, ambiguous={"evaluate.auc"})
+
+
+def test_one_cached_task_among_several_of_its_name_is_found() -> None:
+    tasks = [TaskOutcome("evaluate", "skipped"), TaskOutcome("evaluate", "succeeded")]
+    (run,) = judge([], {}, tasks, None, where=WHERE)
+    assert not run.passed

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -321,7 +322,7 @@ def test_another_release_of_the_same_commit_is_refused(ecluse: Commands) -> None
 
 
 def altered_claim(envelope: dict[str, Any]) -> None:
-    envelope["evidence"]["metrics"]["measure.accuracy"] = 1.0
+    envelope["document"]["metrics"]["measure.accuracy"] = 1.0
 
 
 def altered_signature(envelope: dict[str, Any]) -> None:
@@ -335,7 +336,7 @@ def signed_by_somebody_else(envelope: dict[str, Any]) -> None:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     key = ec.generate_private_key(ec.SECP256R1())
-    signature = key.sign(canonical_json(envelope["evidence"]), ec.ECDSA(SHA256()))
+    signature = key.sign(canonical_json(envelope["document"]), ec.ECDSA(SHA256()))
     envelope["signature"] = base64.b64encode(signature).decode()
 
 
@@ -349,7 +350,7 @@ def no_evidence(envelope: dict[str, Any]) -> None:
         (altered_claim, "the signature does not fit"),
         (altered_signature, "the signature does not fit"),
         (signed_by_somebody_else, "the signature does not fit"),
-        (no_evidence, "is no qualification"),
+        (no_evidence, "is no signed document"),
     ],
 )
 def test_an_altered_qualification_is_refused(
@@ -407,7 +408,198 @@ def test_a_registry_that_gives_back_other_bytes_is_found_out(
         cloud.registry.verify("alpha", "sha256:" + "0" * 64)
 
 
+def test_an_altered_qualification_can_be_mended_by_qualifying_anew(
+    ecluse: Commands, address: str
+) -> None:
+    release = str(ecluse.build())
+    commit = ecluse.promote("nonprod", "--release", release).json["commit"]
+    cloud = cloud_of(ecluse, "nonprod", address)
+    (found,) = cloud.storage.list(f"{cloud.environment.evidence}/qualifications/alpha/")
+    cloud.storage.write(found, b"{}")
+    assert ecluse.promote("prod", "--commit", commit).code == 1
+    anew = ecluse.promote("nonprod", "--release", release, "--rerun")
+    assert [outcome["ending"] for outcome in anew.json["outcomes"]] == ["activated"]
+    assert ecluse.promote("prod", "--commit", commit).code == 0
+
+
+def test_a_manifest_altered_in_the_evidence_is_refused(ecluse: Commands, address: str) -> None:
+    folder = ecluse.build()
+    commit = ecluse.promote("nonprod", "--release", str(folder)).json["commit"]
+    manifest = json.loads((folder / "release.json").read_bytes())
+    manifest["pipelines"] = {}
+    cloud = cloud_of(ecluse, "nonprod", address)
+    kept = f"{cloud.environment.evidence}/releases/{commit}/release.json"
+    cloud.storage.write(kept, readable_json(manifest))
+    answer = ecluse.promote("prod", "--commit", commit)
+    assert answer.code == 1
+    assert "the signature is for another release" in answer.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../../secret"},
+        {"name": "beta"},
+        {"package": "a/b"},
+        {"settings": {"owner": 3}, "settings_digest": digest_of_value({"owner": 3})},
+    ],
+)
+def test_a_manifest_with_impossible_names_or_settings_is_refused(
+    ecluse: Commands, change: dict[str, Any]
+) -> None:
+    folder = ecluse.build()
+    rewrite(folder, change)
+    answer = ecluse.promote("nonprod", "--release", str(folder))
+    assert answer.code == 1
+    assert "no valid release" in answer.err
+    assert answer.err.count("\n") == 1
+
+
+def test_a_commit_that_changes_no_pipeline_can_be_promoted_to_prod(ecluse: Commands) -> None:
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
+    ecluse.repository.write("README.md", "Words.")
+    unchanged = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    assert [outcome["ending"] for outcome in unchanged.json["outcomes"]] == ["unchanged"]
+    prod = ecluse.promote("prod", "--commit", unchanged.json["commit"], "--version", "v1.0.0")
+    assert prod.code == 0, prod.err
+    assert [outcome["ending"] for outcome in prod.json["outcomes"]] == ["activated"]
+
+
+def test_old_is_not_retired_until_new_is_proven(ecluse: Commands, address: str) -> None:
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
+    live = live_digest(ecluse, "nonprod")
+    pipelines = ecluse.repository.root / "pipelines"
+    (pipelines / "alpha").rename(pipelines / "beta")
+    ecluse.repository.replace("pipelines/beta/pipeline.yaml", "min: 0.8", "min: 0.99")
+    refused = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    assert refused.code == 1
+    assert live_digest(ecluse, "nonprod") == live
+    ecluse.repository.replace("pipelines/beta/pipeline.yaml", "min: 0.99", "min: 0.7")
+    answer = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    endings = {outcome["pipeline"]: outcome["ending"] for outcome in answer.json["outcomes"]}
+    assert endings == {"alpha": "retired", "beta": "activated"}
+    # Both have one package: its tag is the new one's.
+    cloud = cloud_of(ecluse, "nonprod", address)
+    record = cloud.ledger.read("beta")
+    assert record.live is not None
+    assert cloud.registry.live_digest("alpha") == record.live.digest
+
+
+def test_a_tag_that_was_moved_by_hand_is_put_back(ecluse: Commands, address: str) -> None:
+    release = str(ecluse.build())
+    assert ecluse.promote("nonprod", "--release", release).code == 0
+    cloud = cloud_of(ecluse, "nonprod", address)
+    live = cloud.registry.live_digest("alpha")
+    cloud.registry.untag_live("alpha")
+    assert ecluse.promote("nonprod", "--release", release).code == 0
+    assert cloud.registry.live_digest("alpha") == live
+
+
+def test_a_way_back_is_a_new_run(ecluse: Commands, address: str) -> None:
+    ecluse.repository.replace("pipelines/alpha/pipeline.yaml", "tolerance: 0.01", "tolerance: 0.5")
+    runs = []
+    for old, new in (("= 0.9", "= 0.9"), ("= 0.9", "= 0.91"), ("= 0.91", "= 0.9")):
+        ecluse.repository.replace("pipelines/alpha/pipeline.py", f"float {old}", f"float {new}")
+        answer = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+        assert answer.code == 0, answer.err
+        runs.append(answer.json["outcomes"][0]["run"])
+    assert len(set(runs)) == 3
+    assert len(runs_of(ecluse, "nonprod", address)) == 3
+
+
+def test_other_values_of_the_environment_are_a_reason_for_an_update(ecluse: Commands) -> None:
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
+    ecluse.repository.replace(
+        "environments/nonprod.yaml", "templates:", "parameters: {accuracy: 0.93}\ntemplates:"
+    )
+    plan = ecluse("plan", "nonprod", "--release", str(ecluse.build()), "--json").json
+    assert plan["actions"][0]["reasons"] == ["the environment's values"]
+
+
+def test_a_run_whose_data_kept_the_gates_task_from_running_is_tried_anew(
+    ecluse: Commands, address: str
+) -> None:
+    ecluse.repository.write(
+        "pipelines/alpha/pipeline.py",
+        """
+        from kfp import dsl
+
+        from pipelines.components.measure import measure
+
+
+        @dsl.component(base_image="runtime", install_kfp_package=False)
+        def look(run_key: str) -> bool:
+            return False
+
+
+        @dsl.pipeline(name="alpha")
+        def pipeline(run_key: str) -> None:
+            with dsl.If(look(run_key=run_key).output == True):
+                measure(run_key=run_key, accuracy=0.9, fail=False)
+        """,
+    )
+    release = str(ecluse.build())
+    for attempt in (1, 2):
+        answer = ecluse.promote("nonprod", "--release", release)
+        assert answer.code == 1
+        assert "`measure` did not run: not triggered" in answer.json["outcomes"][0]["error"]
+        assert len(runs_of(ecluse, "nonprod", address)) == attempt
+
+
+def test_a_gate_on_a_task_in_a_loop_is_refused_rather_than_judged_by_its_last_value(
+    ecluse: Commands,
+) -> None:
+    ecluse.repository.write(
+        "pipelines/alpha/pipeline.py",
+        """
+        from kfp import dsl
+
+        from pipelines.components.measure import measure
+
+
+        @dsl.pipeline(name="alpha")
+        def pipeline(run_key: str) -> None:
+            with dsl.ParallelFor([0.1, 0.2, 0.95]) as accuracy:
+                measure(run_key=run_key, accuracy=accuracy, fail=False)
+        """,
+    )
+    answer = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    assert answer.code == 2
+    assert "the run has several values of `measure.accuracy`" in answer.json["outcomes"][0]["error"]
+    assert live_digest(ecluse, "nonprod") is None
+
+
 # Killed, and twice at once
+
+
+def test_ctrl_c_stops_a_promotion_before_anything_goes_live(ecluse: Commands, address: str) -> None:
+    ecluse.repository.replace(
+        "pipelines/components/measure.py",
+        "    if fail:",
+        "    import time\n    time.sleep(4)\n    if fail:",
+    )
+    release = str(ecluse.build())
+    stopped = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ecluse", "promote", "nonprod", "--release", release),
+            *("--repository", str(ecluse.repository.root)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert stopped.stdout is not None
+    for line in stopped.stdout:
+        if "run alpha-nonprod" in line:
+            stopped.send_signal(signal.SIGINT)
+            break
+    _, complaint = stopped.communicate(timeout=30)
+    assert stopped.returncode == 130
+    assert "interrupted: what runs in the cloud goes on" in complaint
+    assert "Traceback" not in complaint
+    assert live_digest(ecluse, "nonprod") is None
+    assert ecluse.promote("nonprod", "--release", release).code == 0
+    assert len(runs_of(ecluse, "nonprod", address)) == 1
 
 
 def test_two_promotions_at_once_make_one_run_and_one_entry(ecluse: Commands, address: str) -> None:
@@ -473,10 +665,12 @@ def test_a_stale_ledger_entry_is_refused_by_compare_and_swap(
     ledger = cloud_of(ecluse, "nonprod", address).ledger
     read_by_one, read_by_other = ledger.read("alpha"), ledger.read("alpha")
     assert read_by_one.live is not None
-    entry = read_by_one.live.model_copy(update={"sequence": 2})
+    entry = read_by_one.live.model_copy(update={"sequence": 2, "by": "one"})
     ledger.append(read_by_one, entry)
     with pytest.raises(LedgerMoved, match="was changed by somebody else"):
-        ledger.append(read_by_other, entry)
+        ledger.append(read_by_other, entry.model_copy(update={"by": "other"}))
+    # The very same entry again: the first write went through and only its answer was lost.
+    assert ledger.append(read_by_other, entry) == ledger.read("alpha")
     assert len(ledger.read("alpha").entries) == 2
 
 

@@ -164,6 +164,53 @@ def test_a_mistake_in_a_gate_is_named(repository: Repository, gate: str, expecte
     assert expected in complaint
 
 
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (".nan", "`parameters.x` is not a finite number"),
+        ("[1, {a: -.inf}]", "`parameters.x.1.a` is not a finite number"),
+        ("1" * 400, "`parameters.x` is too large a number"),
+        ('"\\ud83d"', "`parameters.x` holds half of a character"),
+        ("&a {b: *a}", "it is nested too deeply, or holds itself"),
+        ("[" * 3000 + "]" * 3000, "it is nested too deeply, or holds itself"),
+        ("\0", "not valid YAML"),
+    ],
+)
+def test_what_no_run_could_be_given_is_refused(
+    repository: Repository, value: str, expected: str
+) -> None:
+    file = repository.root / "pipelines/alpha/pipeline.yaml"
+    file.write_text(f"{file.read_text()}parameters:\n  x: {value}\n")
+    complaint = refused(repository)
+    assert complaint.startswith("pipelines/alpha/pipeline.yaml")
+    assert expected in complaint
+
+
+@pytest.mark.parametrize("rule", ["min: .nan", "no_worse_than: champion, tolerance: .inf"])
+def test_a_gate_without_a_limit_is_refused(repository: Repository, rule: str) -> None:
+    file = repository.root / "pipelines/alpha/pipeline.yaml"
+    file.write_text(file.read_text() + f"  - {{metric: measure.accuracy, {rule}}}\n")
+    assert "pipelines/alpha/pipeline.yaml:6: `gates.2." in refused(repository)
+
+
+def test_a_label_that_vertex_would_refuse_is_refused(repository: Repository) -> None:
+    repository.replace("environments/nonprod.yaml", "templates:", "labels: {cost: A.B}\ntemplates:")
+    assert "environments/nonprod.yaml:6: `labels.cost`" in refused(repository)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"tool = 3\n", b"[tool.ecluse]\nimages = 3\n"])
+def test_a_pyproject_that_cannot_be_read_is_one_line(
+    repository: Repository, content: bytes
+) -> None:
+    (repository.root / "pyproject.toml").write_bytes(content)
+    project = Catalog(repository.root)
+    if content.startswith(b"tool"):
+        assert project.project.images == {}
+    else:
+        with pytest.raises(SettingsError, match=r"pyproject\.toml"):
+            _ = project.project
+
+
 def test_an_unknown_environment_is_met_with_the_nearest_one(repository: Repository) -> None:
     with pytest.raises(UnknownEnvironment, match="did you mean `nonprod`"):
         Catalog(repository.root).environment("nonprd")

@@ -117,7 +117,9 @@ def _text(text: str) -> str:
     What a component said stands in a summary before somebody who approves a promotion.
     """
     plain = " ".join(text.split()).replace("://", ":\u200b//")
-    return "".join(f"&#{ord(mark)};" if mark in _MARKUP else mark for mark in plain)
+    marked = "".join(f"&#{ord(mark)};" if mark in _MARKUP else mark for mark in plain)
+    # GitHub may look for mentions and issues after it has read the entities.
+    return marked.replace("&#64;", "&#64;\u200b").replace("&#35;", "&#35;\u200b")
 
 
 def _code(text: str) -> str:
