@@ -10,9 +10,8 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import yaml
 from google.cloud.artifactregistry_v1.types import package as package_types
 from google.cloud.artifactregistry_v1.types import repository as repository_types
 from google.cloud.artifactregistry_v1.types import tag as tag_types
@@ -20,7 +19,8 @@ from google.cloud.artifactregistry_v1.types import version as version_types
 
 from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound
-from gcp_local.rpc.protos import Message, Struct, raw, timestamp
+from gcp_local.registry.template import read
+from gcp_local.rpc.protos import Message, raw, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +34,12 @@ Package = raw(package_types.Package)
 Version = raw(version_types.Version)
 Tag = raw(tag_types.Tag)
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TEMPLATE = re.compile(
     r"https://(?P<location>[a-z0-9-]+)-kfp\.pkg\.dev/(?P<project>[^/]+)/(?P<repository>[^/]+)"
     r"/(?P<package>[^/]+)/(?P<version>[^/]+)"
 )
 _VERSION = re.compile(r"sha256:[0-9a-f]{64}")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_MAX_BYTES = 10 * 1024 * 1024
-_REQUIRED = ("pipelineInfo", "root", "schemaVersion", "components", "deploymentSpec")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ class PackageRegistry:
         self.require_repository(repository)
         for tag in tags:
             check_tag(tag)
-        package = _package_of(content)
+        package = read(content).package
         version = f"sha256:{hashlib.sha256(content).hexdigest()}"
         parent = f"{repository}/packages/{package}"
         name = f"{parent}/versions/{version}"
@@ -103,12 +100,21 @@ class PackageRegistry:
 
     def point(self, tag: str, version: str) -> Message:
         """Make a tag point to a version, whether the tag is there already or not."""
-        self._resources.get(version, Version)
         message = Tag(name=tag, version=version)
-        if self._resources.find(tag, Tag) is None:
+        with self._database.transaction():
+            self._resources.get(version, Version)
+            if self._resources.find(tag, Tag) is None:
+                self._resources.add(tag, message)
+            else:
+                self._resources.replace(tag, message)
+        return message
+
+    def create_tag(self, tag: str, version: str) -> Message:
+        """Make a new tag point to a version; AlreadyExists if the tag is there."""
+        message = Tag(name=tag, version=version)
+        with self._database.transaction():
+            self._resources.get(version, Version)
             self._resources.add(tag, message)
-        else:
-            self._resources.replace(tag, message)
         return message
 
     def resolve(self, package: str, reference: str) -> str:
@@ -149,18 +155,13 @@ class PackageRegistry:
         place = f"projects/{match['project']}/locations/{match['location']}"
         package = f"{place}/repositories/{match['repository']}/packages/{match['package']}"
         version = self.resolve(package, match["version"])
-        documents = _read_yaml(self.content(version))
-        if len(documents) > 1:
+        template = read(self.content(version))
+        if template.documents > 1:
             raise InvalidArgument(
                 f"The template {uri!r} has a second YAML document (platformSpec), which Vertex AI"
                 " Pipelines does not support."
             )
-        spec = Struct()
-        try:
-            spec.update(documents[0])
-        except (ValueError, TypeError) as error:
-            raise InvalidArgument(f"The template {uri!r} is not a pipeline: {error}") from error
-        return version, spec
+        return version, template.spec()
 
     def remove_version(self, name: str, *, force: bool) -> None:
         """Forget a version; one that tags point to only if `force` takes the tags with it."""
@@ -204,33 +205,3 @@ def check_tag(tag: str) -> None:
     """Raise InvalidArgument unless a tag may have this name."""
     if not _TAG.fullmatch(tag):
         raise InvalidArgument(f"Invalid tag {tag!r}.")
-
-
-def _package_of(content: bytes) -> str:
-    """Name the package of a compiled pipeline; InvalidArgument if it is none."""
-    if len(content) > _MAX_BYTES:
-        raise InvalidArgument("The pipeline is larger than 10 MiB.")
-    first = _read_yaml(content)[0]
-    missing = [key for key in _REQUIRED if key not in first]
-    if missing:
-        message = f"The file is not a compiled pipeline: it lacks {', '.join(missing)}."
-        raise InvalidArgument(message)
-    info = first["pipelineInfo"]
-    name = info.get("name") if isinstance(info, dict) else None
-    if not isinstance(name, str):
-        raise InvalidArgument("The file is not a compiled pipeline: it lacks pipelineInfo.name.")
-    package = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if not package:
-        raise InvalidArgument(f"No package can be named after the pipeline {name!r}.")
-    return package
-
-
-def _read_yaml(content: bytes) -> list[dict[str, Any]]:
-    try:
-        documents = list(yaml.load_all(content, Loader=_LOADER))
-    except (yaml.YAMLError, UnicodeError, RecursionError, ValueError) as error:
-        first = str(error).splitlines()[0]
-        raise InvalidArgument(f"The file is not YAML: {first}") from error
-    if not documents or not isinstance(documents[0], dict):
-        raise InvalidArgument("The file is not a compiled pipeline: it is not a mapping.")
-    return documents

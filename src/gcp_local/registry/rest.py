@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.rpc.dispatch import Call
 from gcp_local.web.messages import Answer, Request
-from gcp_local.web.multipart import split
+from gcp_local.web.multipart import Part, split
 
 if TYPE_CHECKING:
     from gcp_local.registry.packages import PackageRegistry
@@ -61,7 +61,7 @@ class RegistryHost:
             if part.name == "content" and content is None:
                 content = part.content
             elif part.name == "tags":
-                tags += [tag.strip() for tag in part.content.decode().split(",") if tag.strip()]
+                tags += [tag.strip() for tag in _text(part).split(",") if tag.strip()]
             else:
                 raise InvalidArgument(f"Unexpected form field {part.name!r}.")
         if content is None:
@@ -79,3 +79,10 @@ class RegistryHost:
         inner = "/".join(request.path.strip("/").split("/")[_REPOSITORY_DEPTH:])
         call = Call(request.method, f"/v1/{repository}/{inner}", request.query, request.body)
         return Answer.of_json(self._dispatcher.call(call))
+
+
+def _text(part: Part) -> str:
+    try:
+        return part.content.decode()
+    except UnicodeDecodeError:
+        raise InvalidArgument(f"The form field {part.name!r} is not UTF-8.") from None

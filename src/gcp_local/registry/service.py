@@ -12,7 +12,7 @@ from google.cloud.artifactregistry_v1.types import tag as tag_types
 from google.cloud.artifactregistry_v1.types import version as version_types
 
 from gcp_local import clock
-from gcp_local.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.registry.packages import Package, Repository, Tag, Version, check_tag
 from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
@@ -140,9 +140,7 @@ class ArtifactRegistry:
         self._resources.get(parent, Package)
         check_tag(request.tag_id)
         name = f"{parent}/tags/{request.tag_id}"
-        if self._resources.find(name, Tag) is not None:
-            raise AlreadyExists(f"Tag {name!r} already exists.")
-        return self._packages.point(name, self._version(parent, request.tag.version))
+        return self._packages.create_tag(name, self._version(parent, request.tag.version))
 
     def get_tag(self, request: Message) -> Message:
         """Answer a tag."""
