@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcp_local.errors import InvalidArgument
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 M = TypeVar("M", bound=Message)
 _FOREIGN = "The page token is not valid for this request."
+_POSITION = re.compile(r"[0-9]{1,18}")
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
 
 
@@ -93,7 +95,7 @@ def read_token(token: str, query: str) -> int:
     if not token:
         return 0
     position = read_text_token(token, query)
-    if not position.isdecimal():
+    if not _POSITION.fullmatch(position):
         raise InvalidArgument.of_field("page_token", _FOREIGN)
     return int(position)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ _SYSTEM = {
     "prettyPrint", "$prettyPrint", "quotaUser", "uploadType", "upload_protocol", "$userProject",
 }  # fmt: skip
 _BOOL, _MESSAGE = 8, 11
+_MAX_DIGITS = 308  # of a whole number that a double can hold
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,25 @@ class Dispatcher:
 
 
 def parse_json(body: bytes) -> Any:
-    """Parse JSON as Google's front ends do: UTF-8, no NaN, no name given twice.
+    """Parse JSON as Google's front ends do.
+
+    UTF-8, no half of a surrogate pair, no name given twice, no NaN, no number beyond a double.
 
     Raises:
         InvalidArgument: anything else.
 
     """
     try:
-        return json.loads(body, parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        parsed = json.loads(
+            body.decode(),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            parse_int=_whole,
+            object_pairs_hook=_unique,
+        )
+        if b"\\u" in body:
+            _refuse_half_letters(parsed)
+        return parsed  # noqa: TRY300
     except (ValueError, RecursionError) as error:
         message = f"Invalid JSON payload received. {error}"
         raise InvalidArgument(message) from None
@@ -133,6 +146,27 @@ def _unwritable(message: Message, error: UnwritableError) -> Internal:
 
 def _refuse_constant(text: str) -> Any:
     raise ValueError(f"Unexpected token: {text}")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"The number {text:.40} is out of range.")
+    return number
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"The number {text:.40}… is out of range.")
+    return int(text)
+
+
+def _refuse_half_letters(parsed: Any) -> None:
+    """Refuse half of a surrogate pair, which an escape can name and no UTF-8 can write."""
+    try:
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("A string holds half of a surrogate pair.") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def from_json(body: Any, kind: type[M], *, at: str = "") -> M:
     except _json_format.ParseError as error:
         field, text = _innermost(str(error), at)
         raise InvalidArgument.of_field(field, f"Invalid value at '{field}': {text}") from None
-    except (ValueError, RecursionError, UnicodeError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidArgument(f"Invalid JSON payload received. {error}") from None
     return message
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import re
+import zlib
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from gcp_local import clock
-from gcp_local.errors import RangeNotSatisfiable
+from gcp_local.errors import InvalidArgument, RangeNotSatisfiable
 from gcp_local.storage import wire
 from gcp_local.web.messages import Answer, FileSlice, Request
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.values import Object
 
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_MAX_DIGITS = 18
 
 
 def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> Answer:
@@ -25,6 +27,7 @@ def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> An
     Raises:
         NotFound, NotModified, ConditionNotMet: as for the metadata.
         RangeNotSatisfiable: the range begins behind the end.
+        InvalidArgument: said to be gzip, but not.
 
     """
     query = request.parameters
@@ -49,7 +52,7 @@ def _answer(found: Object, file: BinaryIO, request: Request) -> Answer:
         headers.pop("content-encoding")
         headers["warning"] = "214 UploadServer gunzipped"
         with file:
-            return Answer(200, gzip.decompress(file.read()), headers)
+            return Answer(200, _unpacked(file.read()), headers)
     window = _window(request.headers.get("range"), found.size)
     if window is None:
         return Answer(200, FileSlice(file, 0, found.size), headers)
@@ -84,14 +87,29 @@ def _window(header: str | None, size: int) -> tuple[int, int] | None:
     match = _RANGE.fullmatch(header.strip()) if header else None
     if match is None or match.groups() == ("", ""):
         return None
-    first, last = match.groups()
-    if not first:
-        wanted = min(int(last), size)
+    first, last = (_position(digits) for digits in match.groups())
+    if first is None:
+        wanted = min(last or 0, size)
         if not wanted:
             raise RangeNotSatisfiable("The requested range cannot be satisfied.")
         return size - wanted, size - 1
-    if last and int(last) < int(first):
+    if last is not None and last < first:
         return None
-    if int(first) >= size:
+    if first >= size:
         raise RangeNotSatisfiable("The requested range cannot be satisfied.")
-    return int(first), min(int(last or size - 1), size - 1)
+    return first, size - 1 if last is None else min(last, size - 1)
+
+
+def _position(digits: str) -> int | None:
+    """Read a position; what has too many digits for a file lies behind any end."""
+    if not digits:
+        return None
+    return int(digits.lstrip("0")[: _MAX_DIGITS + 1] or "0")
+
+
+def _unpacked(content: bytes) -> bytes:
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        message = f"The object's contentEncoding is gzip, but its bytes are not gzip: {error}."
+        raise InvalidArgument(message) from None

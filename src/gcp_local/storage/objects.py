@@ -18,7 +18,7 @@ from gcp_local import clock
 from gcp_local.errors import Internal, InvalidArgument, NotFound
 from gcp_local.storage.blobs import Blobs
 from gcp_local.storage.names import check_object_name
-from gcp_local.storage.values import ANY, Description, Object, Preconditions
+from gcp_local.storage.values import ANY, Description, Object, Preconditions, check_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -316,6 +316,7 @@ class ObjectStore:
         self._database.afterwards(lambda: path.unlink(missing_ok=True))
 
     def _put(self, described: Object) -> None:
+        check_headers(described)
         self._database.run(
             "INSERT OR REPLACE INTO objects (bucket, name, body) VALUES (?, ?, ?)",
             described.bucket,

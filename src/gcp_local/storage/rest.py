@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
-from gcp_local.resources.listing import make_token, read_text_token
+from gcp_local.resources.listing import make_token, read_text_token, read_token
 from gcp_local.rpc.dispatch import parse_json
 from gcp_local.storage import download, iam, wire
 from gcp_local.storage.buckets import check_metageneration
@@ -89,7 +89,7 @@ class StorageEndpoint:
         query, project = request.parameters, self._project(request)
         found = self._buckets.list(project, query.get("prefix", ""))
         size = wire.integer(query, "maxResults") or _MAX_RESULTS
-        start = int(read_text_token(query["pageToken"], project)) if "pageToken" in query else 0
+        start = read_token(query.get("pageToken", ""), project)
         body: dict[str, Any] = {"kind": "storage#buckets"}
         if shown := found[start : start + size]:
             body["items"] = [self._described(bucket, request) for bucket in shown]
@@ -241,6 +241,8 @@ class StorageEndpoint:
         if not isinstance(said, dict) or not isinstance(said.get("name"), str):
             raise InvalidArgument("Invalid value for: sourceObjects.")
         conditions = said.get("objectPreconditions") or {}
+        if not isinstance(conditions, dict):
+            raise InvalidArgument("Invalid value for: objectPreconditions is not an object.")
         query = {key: str(value) for key, value in (said | conditions).items()}
         return self._objects.open(
             bucket,

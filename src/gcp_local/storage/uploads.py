@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.storage.names import check_object_name
-from gcp_local.storage.values import Description, Object, Preconditions
+from gcp_local.storage.values import Description, Object, Preconditions, check_headers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore
 
 QUANTUM = 256 * 1024
-_RANGE = re.compile(r"bytes (?:(?P<first>\d+)-(?P<last>\d+)|\*)/(?P<total>\d+|\*)")
+_RANGE = re.compile(
+    r"bytes (?:(?P<first>[0-9]{1,19})-(?P<last>[0-9]{1,19})|\*)/(?P<total>[0-9]{1,19}|\*)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,7 @@ class ContentRange:
             return cls(0, length - 1, length) if length else cls(None, None, 0)
         match = _RANGE.fullmatch(header.strip())
         if match is None:
-            raise InvalidArgument(f"Failed to parse Content-Range header: {header!r}.")
+            raise InvalidArgument(f"Failed to parse Content-Range header: {header!r:.200}.")
         total = None if match["total"] == "*" else int(match["total"])
         if match["first"] is None:
             return cls(None, None, total)
@@ -86,6 +88,7 @@ class Uploads:
     ) -> Upload:
         """Open a session; its preconditions are checked now and when it is finished."""
         check_object_name(name)
+        check_headers(description)
         if self._database.row("SELECT 1 FROM buckets WHERE name = ?", bucket) is None:
             raise NotFound("The specified bucket does not exist.")
         preconditions.check(self._objects.find(bucket, name))

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from gcp_local.errors import ConditionNotMet, NotModified
+from gcp_local.errors import ConditionNotMet, InvalidArgument, NotModified
+
+# What is said of an object and comes back as a header of its download: its JSON name, our field.
+HEADERS = {
+    "contentType": "content_type",
+    "contentEncoding": "content_encoding",
+    "contentDisposition": "content_disposition",
+    "contentLanguage": "content_language",
+    "cacheControl": "cache_control",
+}
+_HEADER = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # RFC 9110, 5.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +100,14 @@ class Preconditions:
         same = same or (live is not None and self.if_metageneration_not_match == metageneration)
         if same:
             raise NotModified("The object has not changed.") if reading else ConditionNotMet()
+
+
+def check_headers(said: Object | Description) -> None:
+    """Raise InvalidArgument if a header of the download could not carry what is said."""
+    for name, ours in HEADERS.items():
+        value = getattr(said, ours)
+        if value is not None and not _HEADER.fullmatch(value):
+            raise InvalidArgument(f"Invalid value for {name}: no HTTP header can be {value!a:.200}")
 
 
 ANY = Preconditions()

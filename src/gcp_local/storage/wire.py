@@ -13,21 +13,14 @@ from urllib.parse import quote
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument, Unimplemented
 from gcp_local.resources.labels import check_labels
-from gcp_local.storage.values import Description, Object, Preconditions
+from gcp_local.storage.values import HEADERS, Description, Object, Preconditions
 
 if TYPE_CHECKING:
     from gcp_local.storage.buckets import Bucket
 
 CLASSES = ("STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE")
-# JSON names that a client may set on an object: our field, and whether a patch may change it.
-_WRITABLE = {
-    "contentType": "content_type",
-    "contentEncoding": "content_encoding",
-    "contentDisposition": "content_disposition",
-    "contentLanguage": "content_language",
-    "cacheControl": "cache_control",
-    "customTime": "custom_time",
-}
+# JSON names that a client may set on an object, and our fields.
+_WRITABLE = {**HEADERS, "customTime": "custom_time"}
 # Sent back by clients from what they read; the service decides them and does not look.
 _OUTPUT_ONLY = frozenset(
     {
@@ -148,12 +141,16 @@ def bucket_changes(body: Mapping[str, Any], labels: Mapping[str, str]) -> dict[s
         if body["storageClass"] not in CLASSES:
             raise InvalidArgument(f"Invalid storage class {body['storageClass']!r}.")
         changes["storage_class"] = body["storageClass"]
-    access = body.get("iamConfiguration") or {}
-    if not isinstance(access, dict):
-        raise InvalidArgument("Invalid value for: iamConfiguration is not an object.")
-    uniform = access.get("uniformBucketLevelAccess") or {}
-    if "enabled" in uniform:
-        changes["uniform_access"] = uniform["enabled"] is True
+    return changes | _access_changes(_part(body, "iamConfiguration"))
+
+
+def _access_changes(access: Mapping[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    enabled = _part(access, "uniformBucketLevelAccess").get("enabled")
+    if not isinstance(enabled, bool | None):
+        raise InvalidArgument("Invalid value for: uniformBucketLevelAccess.enabled.")
+    if enabled is not None:
+        changes["uniform_access"] = enabled
     prevention = access.get("publicAccessPrevention")
     if prevention not in (None, "inherited", "enforced"):
         raise InvalidArgument(f"Invalid publicAccessPrevention {prevention!r}.")
@@ -202,6 +199,13 @@ def _text(body: Mapping[str, Any], name: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise InvalidArgument(f"Invalid value for: {name} is not a string.")
     return value
+
+
+def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = body.get(name)
+    if part is not None and not isinstance(part, dict):
+        raise InvalidArgument(f"Invalid value for: {name} is not an object.")
+    return part or {}
 
 
 def _texts(value: Any, name: str) -> dict[str, str]:

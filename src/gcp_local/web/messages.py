@@ -76,7 +76,10 @@ class Answer:
     @classmethod
     def of_json(cls, body: Any, status: int = 200, **headers: str) -> Answer:
         """Answer with JSON."""
-        content = json.dumps(body, ensure_ascii=False).encode()
+        try:
+            content = json.dumps(body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which only an escape can write
+            content = json.dumps(body).encode()
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return cls(status, content, {"content-type": "application/json; charset=UTF-8", **named})
 

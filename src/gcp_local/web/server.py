@@ -12,7 +12,7 @@ import re
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("gcp_local")
 
 _LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
+_HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_FAULT = "The embedded cloud failed; its log has the traceback."
 _MAX_JSON = 16 * 1024 * 1024
 _MAX_UPLOAD = 1024 * 1024 * 1024
 # "/ui/…" is how the Vertex AI clients ask for operations and locations.
@@ -60,24 +62,40 @@ class Server:
         self.last_request = started = time.monotonic()
         incoming = _Incoming(scope, receive)
         path = scope.get("raw_path", scope["path"].encode()).decode("ascii", "replace")
+        head = incoming.method == "HEAD"
         try:
-            _guard(incoming)
-            body = await _body(incoming, _limit(path))
-            request = _request(incoming, path, body, self._cloud.endpoint)
-            answer = await run_in_threadpool(self._answer, request)
+            answer = await self._reply(incoming, path)
         except ClientDisconnect:
             return
-        except ApiError as error:
+        try:
+            response = rendered(answer, head=head)
+        except Internal as error:
+            log.exception("%s %s", incoming.method, path)
+            _close(answer)
             answer = _refusal(error, path)
-        response = _response(answer, head=incoming.method == "HEAD")
+            response = rendered(answer, head=head)
         elapsed = (time.monotonic() - started) * 1000
         log.info("%s %s %d %.0fms", incoming.method, path, answer.status, elapsed)
         try:
             await response(scope, receive, send)
         finally:
-            if isinstance(answer.body, FileSlice):
-                answer.body.file.close()
+            _close(answer)
         self.last_request = time.monotonic()
+
+    async def _reply(self, incoming: _Incoming, path: str) -> Answer:
+        """Guard, read, answer; every error, foreseen or not, in Google's form."""
+        try:
+            _guard(incoming)
+            body = await _body(incoming, _limit(path))
+            request = _request(incoming, path, body, self._cloud.endpoint)
+            return await run_in_threadpool(self._answer, request)
+        except ClientDisconnect:
+            raise
+        except ApiError as error:
+            return _refusal(error, path)
+        except Exception:
+            log.exception("%s %s", incoming.method, path)
+            return _refusal(Internal(_FAULT), path)
 
     def _answer(self, request: Request) -> Answer:
         """Hand a request to whom it concerns; the one point through which everything goes."""
@@ -111,7 +129,7 @@ def _guard(incoming: _Incoming) -> None:
     if not _LOOPBACK.fullmatch(host):
         raise PermissionDenied(f"The host {host!r} is not this machine's loopback interface.")
     origin = incoming.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
         raise PermissionDenied(f"Requests from the origin {origin!r} are refused.")
     if incoming.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise PermissionDenied("Requests from other sites are refused.")
@@ -154,8 +172,17 @@ def _refusal(error: ApiError, path: str) -> Answer:
     return Answer.of_json(error.as_storage_json() if storage else error.as_json(), error.code)
 
 
-def _response(answer: Answer, *, head: bool) -> Response:
-    headers = dict(answer.headers)
+def rendered(answer: Answer, *, head: bool) -> Response:
+    """Make the response that is sent.
+
+    Raises:
+        Internal: no header can carry what one of the answer's says.
+
+    """
+    headers = {name: value.strip() for name, value in answer.headers.items()}
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(value):
+            raise Internal(f"The header {name!r} of the answer cannot be sent: {value!a:.200}")
     body = answer.body
     if isinstance(body, FileSlice):
         headers["content-length"] = str(body.length)
@@ -165,3 +192,8 @@ def _response(answer: Answer, *, head: bool) -> Response:
     if answer.status in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         return Response(None, answer.status, headers)
     return Response(body, answer.status, headers)
+
+
+def _close(answer: Answer) -> None:
+    if isinstance(answer.body, FileSlice):
+        answer.body.file.close()
