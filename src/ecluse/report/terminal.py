@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
+from rich.text import Text
 
 from ecluse import clock
 from ecluse.canonical import short
@@ -42,6 +43,8 @@ _KINDS: Final[dict[str, str]] = {
     "unchanged": "[dim]unchanged[/]",
     "retire": "[red]retire[/]",
 }
+
+_LIVE = 2  # the column of the status table that has a colour
 
 
 class Board:
@@ -160,22 +163,31 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
 
 
 def status_table(rows: Sequence[StatusRow]) -> Table:
-    """Return a table of what is live where."""
-    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    for column in ("  environment", "pipeline", "live", "version", "commit", "since"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("by", no_wrap=True, overflow="ellipsis")
+    """Return a table of what is live where; only its last column gives way to a narrow terminal."""
+    columns = ("  environment", "pipeline", "live", "version", "commit", "since")
     now = clock.now()
-    for row in rows:
-        table.add_row(
+    cells = [
+        (
             f"  {row.environment}",
-            escape(row.pipeline),
-            f"[green]{short(row.digest)}[/]" if row.digest else "[yellow]retired[/]",
-            escape(row.version or ""),
-            escape(row.commit[:9]),
+            row.pipeline,
+            short(row.digest) if row.digest else "retired",
+            row.version or "",
+            row.commit[:9],
             f"{clock.age(row.since, now)} ago",
-            escape(row.by),
         )
+        for row in rows
+    ]
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for index, column in enumerate(columns):
+        width = max(len(text) for text in (column, *(line[index] for line in cells)))
+        table.add_column(column, no_wrap=True, min_width=width)
+    table.add_column("by", no_wrap=True, overflow="ellipsis")
+    for row, line in zip(rows, cells, strict=True):
+        colour = "green" if row.digest else "yellow"
+        texts = [
+            Text(text, style=colour if index == _LIVE else "") for index, text in enumerate(line)
+        ]
+        table.add_row(*texts, Text(row.by))
     return table
 
 
