@@ -324,6 +324,37 @@ def test_bucket_names_that_google_refuses(emulator: Emulator, project: str, name
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("location", "kind"),
+    [
+        ("europe-west1", "region"),
+        ("EUROPE-WEST12", "region"),
+        ("northamerica-northeast2", "region"),
+        ("me-central1", "region"),
+        ("us-south1", "region"),
+        ("eu", "multi-region"),
+        ("NAM4", "dual-region"),
+        ("eur4", "dual-region"),
+    ],
+)
+def test_a_bucket_can_be_where_google_has_places(
+    storage_client: Client, location: str, kind: str
+) -> None:
+    bucket = storage_client.create_bucket(f"placed-{uuid.uuid4().hex}", location=location)
+    assert (bucket.location, bucket.location_type) == (location.upper(), kind)
+
+
+@pytest.mark.parametrize(
+    "location",
+    ["nowhere-9!", "europe", "europe-west", "europe-west1-b", "mars-west1", "global", "us ", "é1"],
+)
+def test_a_bucket_can_be_nowhere_else(storage_client: Client, location: str) -> None:
+    name = f"placed-{uuid.uuid4().hex}"
+    with pytest.raises(exceptions.BadRequest, match="location"):
+        storage_client.create_bucket(name, location=location)
+    assert storage_client.lookup_bucket(name) is None
+
+
 def test_what_is_not_kept_is_not_promised(storage_client: Client) -> None:
     bucket = storage_client.bucket(f"versioned-{uuid.uuid4().hex}")
     bucket.versioning_enabled = True

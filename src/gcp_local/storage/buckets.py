@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
-from gcp_local.errors import AlreadyExists, ConditionNotMet, NotFound, NotModified
+from gcp_local.errors import AlreadyExists, ConditionNotMet, InvalidArgument, NotFound, NotModified
+from gcp_local.storage.locations import kind_of
 from gcp_local.storage.names import check_bucket_name
 
 if TYPE_CHECKING:
@@ -53,10 +54,12 @@ class BucketStore:
 
         Raises:
             AlreadyExists: the name is taken; names are shared by all projects.
-            InvalidArgument: no bucket may have this name.
+            InvalidArgument: no bucket may have this name, or be there.
 
         """
         check_bucket_name(name)
+        if kind_of(location.upper()) is None:
+            raise InvalidArgument(f"The specified location constraint is not valid: {location!a}")
         now = clock.micros(clock.now())
         bucket = Bucket(
             name=name,

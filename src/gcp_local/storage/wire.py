@@ -13,6 +13,7 @@ from urllib.parse import quote
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument, Unimplemented
 from gcp_local.resources.labels import check_labels
+from gcp_local.storage.locations import kind_of
 from gcp_local.storage.values import HEADERS, Description, Object, Preconditions
 
 if TYPE_CHECKING:
@@ -71,7 +72,6 @@ def object_json(described: Object, endpoint: str) -> dict[str, Any]:
 
 def bucket_json(bucket: Bucket, number: str, endpoint: str) -> dict[str, Any]:
     """Write a bucket's metadata."""
-    multi = bucket.location in ("US", "EU", "ASIA")
     written = {
         "kind": "storage#bucket",
         "id": bucket.name,
@@ -82,7 +82,7 @@ def bucket_json(bucket: Bucket, number: str, endpoint: str) -> dict[str, Any]:
         "updated": _time(bucket.updated),
         "metageneration": str(bucket.metageneration),
         "location": bucket.location,
-        "locationType": "multi-region" if multi else "region",
+        "locationType": kind_of(bucket.location),
         "storageClass": bucket.storage_class,
         "etag": str(bucket.metageneration),
         "labels": dict(bucket.labels) or None,
