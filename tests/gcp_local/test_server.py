@@ -127,6 +127,19 @@ def test_an_unknown_address_is_not_found(emulator: Emulator) -> None:
         assert emulator.call("GET", path).status_code == 404, path
 
 
+def test_a_server_tells_whose_it_is(emulator: Emulator) -> None:
+    answer = emulator.call("GET", "/gcp-local/server")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "state": str(emulator.state.resolve()),
+        "version": json.loads((emulator.state / "server.json").read_text())["version"],
+    }
+    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
+        assert emulator.call("GET", "/gcp-local/server", headers=headers).status_code == 403
+    assert emulator.call("POST", "/gcp-local/server").status_code == 404
+    assert emulator.call("GET", "/").text == "computeMetadata/\n"
+
+
 def test_enums_come_as_the_client_asks(emulator: Emulator, project: str) -> None:
     path = f"/v1/projects/{project}/locations/europe/repositories"
     emulator.call("POST", f"{path}?repositoryId=kfp", json={"format": "KFP"})

@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as _Incoming
 from starlette.responses import Response, StreamingResponse
 
+from gcp_local.cli import package_version
 from gcp_local.errors import (
     ApiError,
     Internal,
@@ -101,26 +102,21 @@ class Server:
         """Hand a request to whom it concerns; the one point through which everything goes."""
         cloud = self._cloud
         first = request.segments[0]
-        try:
-            if first in _RPC:
-                call = Call(request.method, request.path, request.query, request.body)
-                return Answer.of_json(cloud.dispatcher.call(call))
-            if first in _STORAGE:
-                return cloud.storage.answer(request)
-            if _REGISTRY_HOST.fullmatch(first):
-                return cloud.registry_host.answer(request)
-            if first == "computeMetadata" or request.path == "/":
-                return cloud.metadata_server.answer(request)
-            if request.method == "GET" and request.segments == ("gcp-local", "server"):
-                # Whose server this is: a port may change hands, a state folder does not.
-                return Answer.of_json({"state": str(cloud.state)})
-            if first == "gcp-local":
-                return cloud.images_endpoint.answer(request)
-        except ApiError:
-            raise
-        except Exception:
-            log.exception("%s %s", request.method, request.path)
-            raise Internal("The embedded cloud failed; its log has the traceback.") from None
+        if first in _RPC:
+            call = Call(request.method, request.path, request.query, request.body)
+            return Answer.of_json(cloud.dispatcher.call(call))
+        if first in _STORAGE:
+            return cloud.storage.answer(request)
+        if _REGISTRY_HOST.fullmatch(first):
+            return cloud.registry_host.answer(request)
+        if first == "computeMetadata" or request.path == "/":
+            return cloud.metadata_server.answer(request)
+        if request.method == "GET" and request.segments == ("gcp-local", "server"):
+            # Whose server this is: a port may change hands, a state folder does not.
+            told = {"state": str(cloud.state), "version": package_version()}
+            return Answer.of_json(told)
+        if first == "gcp-local":
+            return cloud.images_endpoint.answer(request)
         raise NotFound(f"Not found: {request.path}")
 
 
