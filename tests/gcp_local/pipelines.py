@@ -23,6 +23,13 @@ def sleep(seconds: float) -> str:
     return "woke"
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def look_around() -> list:  # type: ignore[type-arg]
+    import os
+
+    return sorted(os.environ)
+
+
 @dsl.pipeline(name="doubling")
 def doubling(number: int = 3) -> int:
     return double(number=number).output
@@ -31,6 +38,11 @@ def doubling(number: int = 3) -> int:
 @dsl.pipeline(name="sleeping_beauty")
 def sleeping(seconds: float = 60.0) -> None:
     sleep(seconds=seconds)
+
+
+@dsl.pipeline(name="looking-around")
+def looking_around() -> None:
+    look_around()
 
 
 @cache
