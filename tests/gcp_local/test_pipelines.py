@@ -215,7 +215,7 @@ def test_settings_of_googles_form_are_kept(
         {"encryption_spec": {"kms_key_name": KEY.replace(LOCATION, "us-east1")}},
         {"network": "default"},
         {"network": "projects/my-project/global/networks/my-vpc"},
-        {"network": "projects/12345/global/networks/My_VPC"},
+        {"network": "projects/12345/global/networks/My_VPC"},  # pragma: allowlist secret
         {"reserved_ip_ranges": ["10.0.0.0/8"]},
         {"reserved_ip_ranges": ["fine", ""]},
         {"psc_interface_config": {"network_attachment": "projects/p/networkAttachments/net"}},
@@ -299,6 +299,9 @@ def test_lists_filter_order_and_pages(
         names(page_token=first.next_page_token, filter='labels.even="true"')
     masked = jobs.list_pipeline_jobs(request={"parent": parent, "read_mask": "name,state"})
     assert all(job.name and not job.pipeline_spec and not job.display_name for job in masked)
+    for bad in ("nothing", "labels.even", "runtime_config.nothing", "job_detail.task_details.name"):
+        with pytest.raises(exceptions.BadRequest, match="read mask"):
+            jobs.list_pipeline_jobs(request={"parent": parent, "read_mask": bad})
 
 
 def test_a_running_job_is_cancelled_and_only_then_deleted(

@@ -265,7 +265,8 @@ def _read_mask(mask: Message) -> Message:
     """Check a read mask, written in either case."""
     snake = FieldMask(paths=[re.sub(r"([A-Z])", r"_\1", path).lower() for path in mask.paths])
     for path in snake.paths:
-        if path.partition(".")[0] not in PipelineJob.DESCRIPTOR.fields_by_name and path != "*":
+        known = FieldMask(paths=[path]).IsValidForDescriptor(PipelineJob.DESCRIPTOR)
+        if path != "*" and not known:
             raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
     return snake
 
