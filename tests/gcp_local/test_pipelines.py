@@ -299,7 +299,7 @@ def test_lists_filter_order_and_pages(
         names(page_token=first.next_page_token, filter='labels.even="true"')
     masked = jobs.list_pipeline_jobs(request={"parent": parent, "read_mask": "name,state"})
     assert all(job.name and not job.pipeline_spec and not job.display_name for job in masked)
-    for bad in ("nothing", "labels.even", "runtime_config.nothing", "job_detail.task_details.name"):
+    for bad in ("nothing", "labels.even", "runtimeConfig.nothing", "jobDetail.taskDetails.name"):
         with pytest.raises(exceptions.BadRequest, match="read mask"):
             jobs.list_pipeline_jobs(request={"parent": parent, "read_mask": bad})
 
