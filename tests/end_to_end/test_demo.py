@@ -84,25 +84,22 @@ def test_the_demo_tells_the_whole_story(copy: Path) -> None:
 @pytest.mark.skipif(
     not SHARED_DATA.exists(), reason="the public churn file is not here; set ECLUSE_CHURN_DATA"
 )
-def test_the_demo_on_the_public_file_registers_a_good_model(copy: Path) -> None:
-    told = ecluse(copy, "demo", "--data", str(SHARED_DATA))
-    assert told.returncode == 0, told.stdout + told.stderr
-    workplace = Workplace(Catalog(copy / ".ecluse/demo/repository"), local=True)
+def test_a_run_on_the_public_file_registers_a_good_model(copy: Path) -> None:
+    told = ecluse(copy, "run", "churn_xgboost", "--local", "--json", "--data", str(SHARED_DATA))
+    workplace = Workplace(Catalog(copy), local=True)
     try:
-        address = embedded_cloud(workplace.state)
-        for name in ("nonprod", "prod"):
-            cloud = workplace.cloud(name)
-            record = cloud.ledger.read("churn_xgboost")
-            assert record.live is not None
-            assert record.live.metrics["evaluate-model.roc_auc"] >= 0.985
-            environment = cloud.environment
-            models = aiplatform_v1.ModelServiceClient(
-                credentials=AnonymousCredentials(),
-                transport="rest",
-                client_options={"api_endpoint": address},
-            ).list_models(parent=f"projects/{environment.project}/locations/{environment.location}")
-            (model,) = models
-            assert model.container_spec.image_uri == record.live.runtime_image or name == "nonprod"
+        assert told.returncode == 0, told.stderr
+        answer = json.loads(told.stdout)
+        assert answer["metrics"]["evaluate-model.roc_auc"] >= 0.985
+        assert all(verdict["passed"] for verdict in answer["verdicts"])
+        dev = workplace.catalog.environment("dev")
+        (model,) = aiplatform_v1.ModelServiceClient(
+            credentials=AnonymousCredentials(),
+            transport="rest",
+            client_options={"api_endpoint": embedded_cloud(workplace.state)},
+        ).list_models(parent=f"projects/{dev.project}/locations/{dev.location}")
+        assert answer["run"].rsplit("/", 1)[1] in model.artifact_uri
+        assert model.container_spec.image_uri.startswith(f"{dev.images}/runtime@sha256:")
     finally:
         stop_embedded_cloud(workplace.state)
 
