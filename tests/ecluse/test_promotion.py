@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -581,12 +582,14 @@ def test_ctrl_c_stops_a_promotion_before_anything_goes_live(ecluse: Commands, ad
     release = str(ecluse.build())
     stopped = subprocess.Popen(
         [
-            *(sys.executable, "-m", "ecluse", "promote", "nonprod", "--release", release),
+            *(sys.executable, "-u", "-m", "ecluse", "promote", "nonprod", "--release", release),
             *("--repository", str(ecluse.repository.root)),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has them ignore Ctrl-C.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     assert stopped.stdout is not None
     for line in stopped.stdout:
@@ -637,7 +640,7 @@ def test_a_promotion_that_was_killed_is_finished_by_the_same_command(
     release = str(ecluse.build())
     killed = subprocess.Popen(
         [
-            *(sys.executable, "-m", "ecluse", "promote", "nonprod", "--release", release),
+            *(sys.executable, "-u", "-m", "ecluse", "promote", "nonprod", "--release", release),
             *("--repository", str(ecluse.repository.root)),
         ],
         stdout=subprocess.PIPE,
