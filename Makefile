@@ -25,7 +25,7 @@ demo: setup  ## The whole way on this machine; DATA=file.csv for your own data
 	@$(RUN) ecluse demo $(if $(DATA),--data "$(DATA)")
 
 test: setup  ## Run every test
-	$(RUN) pytest -n auto --dist worksteal $(ARGS)
+	$(RUN) pytest -n 3 --dist worksteal $(ARGS)  # tests wait for servers as much as they compute
 
 lint: setup  ## Run every linter: Python, types, walls, workflows, secrets, lock
 	$(RUN) pre-commit run --all-files
