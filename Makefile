@@ -24,8 +24,9 @@ setup: .venv/.complete  ## Install everything that the lock names, into .venv
 demo: setup  ## The whole way on this machine; DATA=file.csv for your own data
 	@$(RUN) ecluse demo $(if $(DATA),--data "$(DATA)")
 
+# Three workers on two cores: tests wait for servers as much as they compute.
 test: setup  ## Run every test
-	$(RUN) pytest -n 3 --dist worksteal $(ARGS)  # tests wait for servers as much as they compute
+	$(RUN) pytest -n 3 --dist worksteal $(ARGS)
 
 lint: setup  ## Run every linter: Python, types, walls, workflows, secrets, lock
 	$(RUN) pre-commit run --all-files
