@@ -9,7 +9,7 @@ digests break them, so labels have one encoding, used everywhere:
 | `a-z` `0-9` `-`      | itself                  |                                     |
 | `.`                  | `_d`                    | `v1.4.0` → `v1_d4_d0`               |
 | `@`                  | `_a`                    | `ann@acme.com` → `ann_aacme_dcom`   |
-| `_`                  | `__`                    | `churn_xgboost` → `churn__xgboost`  |
+| `_`                  | `__`                    | `cost_centre` → `cost__centre`      |
 | `A-Z`                | `_u` and the small one  | `Ann` → `_uann`                     |
 | anything else        | `_x`, its code in hex, `_` | `+` → `_x2b_`                    |
 | more than 63 in all  | the first 52, `_h`, 9 hex digits of the value's sha256 |      |
