@@ -1,15 +1,56 @@
-"""The one place that asks what time it is."""
+"""The one place that asks what time it is.
+
+The clock can be driven: `advance` sets it forward, and whoever waits by it wakes. So a test sees a
+schedule of a month fire in a moment. A server that starts anew goes by the real time again.
+"""
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_changed = threading.Condition()
+_ahead = timedelta()
 
 
 def now() -> datetime:
     """Tell the present time in UTC, to the microsecond."""
-    return datetime.now(UTC)
+    return datetime.now(UTC) + _ahead
+
+
+def advance(step: timedelta) -> datetime:
+    """Set the clock forward, wake all who wait by it, and tell the time that it is now.
+
+    Raises:
+        ValueError: the step leads back, or past the last year that there is.
+
+    """
+    global _ahead  # noqa: PLW0603  (there is one clock in a process)
+    if step < timedelta():
+        raise ValueError("the clock goes forward only")
+    with _changed:
+        try:
+            moment = now() + step
+        except OverflowError:
+            raise ValueError("the clock cannot go that far") from None
+        _ahead += step
+        _changed.notify_all()
+        return moment
+
+
+def wake() -> None:
+    """Wake all who wait by this clock, so that they look again at what they wait for."""
+    with _changed:
+        _changed.notify_all()
+
+
+def wait(until: datetime | None) -> None:
+    """Wait until that time by this clock, or until `wake` or `advance`, whichever comes first."""
+    with _changed:
+        left = None if until is None else (until - now()).total_seconds()
+        if left is None or left > 0:
+            _changed.wait(None if left is None else min(left, threading.TIMEOUT_MAX))
 
 
 def micros(moment: datetime) -> int:

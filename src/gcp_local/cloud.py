@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gcp_local.images.rest import ImagesEndpoint
+from gcp_local.admin.rest import AdminEndpoint
+from gcp_local.containers.host import ContainerHost
+from gcp_local.containers.warm import default_launcher
 from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
 from gcp_local.kms.service import KeyManagementService
 from gcp_local.metadata_server.rest import MetadataServer
-from gcp_local.orchestrator import Orchestrator
 from gcp_local.registry.packages import PackageRegistry
 from gcp_local.registry.rest import RegistryHost
 from gcp_local.registry.service import ArtifactRegistry
@@ -26,11 +28,13 @@ from gcp_local.storage.buckets import BucketStore
 from gcp_local.storage.objects import ObjectStore
 from gcp_local.storage.rest import StorageEndpoint
 from gcp_local.storage.uploads import Uploads
-from gcp_local.vertex.models import ModelService
-from gcp_local.vertex.pipelines import PipelineService
+from gcp_local.vertex.platform import Platform
+from gcp_local.vertex.services import VertexAI
 
 if TYPE_CHECKING:
-    from gcp_local.rpc.protos import Message
+    from collections.abc import Sequence
+
+    from gcp_local.vertex.platform import Worker
 
 
 class Cloud:
@@ -53,63 +57,59 @@ class Cloud:
         self.images = ImageStore(state / "images")
         self.packages = PackageRegistry(self.database, self.resources, state / "registry")
         operations = Operations(self.resources, self.projects)
-        self.orchestrator = Orchestrator(
-            objects=self.objects,
-            images=self.images,
-            work=state / "work",
-            environment=self._environment,
-            save=self._save,
-        )
-        self.pipelines = PipelineService(
-            resources=self.resources,
+        self.host = ContainerHost(self.images, self._environment, default_launcher())
+        platform = Platform(
             database=self.database,
+            resources=self.resources,
             operations=operations,
             projects=self.projects,
-            registry=self.packages,
-            engine=self.orchestrator,
+            objects=self.objects,
+            host=self.host,
+            work=_emptied(state / "work"),
         )
-        services: dict[str, object] = {
-            "google.longrunning.Operations": operations,
-            "google.cloud.aiplatform.v1.PipelineService": self.pipelines,
-            "google.cloud.aiplatform.v1.ModelService": ModelService(
-                resources=self.resources,
-                database=self.database,
-                operations=operations,
-                projects=self.projects,
-            ),
-            "google.cloud.artifactregistry.v1.ArtifactRegistry": ArtifactRegistry(
-                resources=self.resources,
-                operations=operations,
-                projects=self.projects,
-                packages=self.packages,
-            ),
-            "google.cloud.kms.v1.KeyManagementService": KeyManagementService(
-                resources=self.resources,
-                database=self.database,
-                projects=self.projects,
-                keys=KeyStore(state / "keys"),
-            ),
+        self.vertex = VertexAI(platform, self.packages)
+        services: dict[str, Sequence[object]] = {
+            **self.vertex.services,
+            "google.longrunning.Operations": [operations],
+            "google.cloud.artifactregistry.v1.ArtifactRegistry": [
+                ArtifactRegistry(
+                    resources=self.resources,
+                    operations=operations,
+                    projects=self.projects,
+                    packages=self.packages,
+                )
+            ],
+            "google.cloud.kms.v1.KeyManagementService": [
+                KeyManagementService(
+                    resources=self.resources,
+                    database=self.database,
+                    projects=self.projects,
+                    keys=KeyStore(state / "keys"),
+                )
+            ],
         }
         self.dispatcher = Dispatcher(RouteTable.load(), services)
         self.storage = StorageEndpoint(
             self.buckets, self.objects, Uploads(self.database, self.objects), self.projects
         )
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
-        self.images_endpoint = ImagesEndpoint(self.images)
+        self.admin = AdminEndpoint(self.state, self.images)
         self.metadata_server = MetadataServer()
-        self.pipelines.recover()
+        # Operations last: what a service takes up again may settle its own.
+        self._workers: Sequence[Worker] = [*self.vertex.workers, operations]
+        for worker in self._workers:
+            worker.recover()
 
     def busy(self) -> bool:
         """Tell whether something is still running."""
-        return self.pipelines.busy()
+        return any(worker.busy() for worker in self._workers)
 
     def close(self) -> None:
-        """End all component processes, then the database."""
-        self.orchestrator.close()
+        """End everything that is under way, its processes, then the database."""
+        for worker in self._workers:
+            worker.close()
+        self.host.launcher.close()
         self.database.close()
-
-    def _save(self, job: Message) -> None:
-        self.pipelines.save(job)
 
     def _environment(self, project: str, location: str) -> dict[str, str]:
         """Give the variables of a component's process: this server's clients, no one's credentials.
@@ -132,3 +132,9 @@ class Cloud:
             "GOOGLE_CLOUD_PROJECT": self.projects.id(project),
             "CLOUD_ML_REGION": location,
         }
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -368,12 +368,12 @@ def test_a_job_that_cannot_be_started_does_not_stay(tmp_path: Path) -> None:
     job.runtime_config.gcs_output_directory = "gs://bucket/root"
     request: Any = aiplatform_v1.CreatePipelineJobRequest.pb()(parent=parent, pipeline_job=job)
     listing: Any = aiplatform_v1.ListPipelineJobsRequest.pb()(parent=parent)
-    cloud.orchestrator.close()  # it starts nothing any more
+    cloud.vertex.pipelines.close()  # it starts nothing any more
     try:
         with pytest.raises(errors.Unavailable):
-            cloud.pipelines.create_pipeline_job(request)
-        assert list(cloud.pipelines.list_pipeline_jobs(listing).pipeline_jobs) == []
-        assert not cloud.pipelines.busy()
+            cloud.vertex.pipelines.create_pipeline_job(request)
+        assert list(cloud.vertex.pipelines.list_pipeline_jobs(listing).pipeline_jobs) == []
+        assert not cloud.vertex.pipelines.busy()
     finally:
         cloud.close()
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gcp_local.containers.host import LOG_NAME, ContainerHost
+from gcp_local.containers.mount import Mount, UnwritableError, write
+from gcp_local.containers.processes import Command
 from gcp_local.errors import ApiError, NotFound
 from gcp_local.orchestrator import commands, parameters
 from gcp_local.orchestrator.artifacts import Artifact
-from gcp_local.orchestrator.mount import Mount, UnwritableError, write
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
 from gcp_local.orchestrator.placeholders import Scope, resolve, resolve_words
-from gcp_local.orchestrator.processes import Command
 from gcp_local.orchestrator.states import (
     Outcome,
     TaskFailedError,
@@ -26,15 +27,11 @@ from gcp_local.orchestrator.states import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gcp_local.images.store import ImageStore
+    from gcp_local.containers.processes import Process
     from gcp_local.orchestrator.parameters import Json
-    from gcp_local.orchestrator.processes import Process
     from gcp_local.orchestrator.spec import Component, Container
     from gcp_local.storage.objects import ObjectStore
 
-BOOTSTRAP = Path(__file__).with_name("bootstrap")
-MOUNT_VARIABLE = "GCP_LOCAL_MOUNT"
-LOG_NAME = "log.txt"
 _NO_NAME = "\U0010ffff"  # after all names that there are, so that a list of them is empty
 _LOG_TAIL_BYTES = 64 * 1024
 _TRACEBACK = "Traceback (most recent call last):"
@@ -66,10 +63,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Stores:
-    """Where a task's inputs and image come from, and where its outputs go."""
+    """Where a task's inputs come from and its outputs go, and what runs it."""
 
     objects: ObjectStore
-    images: ImageStore
+    host: ContainerHost
 
     def check_bucket(self, root: str) -> None:
         """Find out before anything runs whether its outputs can be kept under that URI.
@@ -95,17 +92,17 @@ def run(
 ) -> Outcome:
     """Run the container's command and collect what it gave.
 
-    `start` starts a command, or raises `TaskCancelledError`.
+    `start` starts a command, or raises `StoppedError`.
 
     Raises:
         TaskFailedError: it did not succeed; the message says why and where the log is.
-        TaskCancelledError: the job was cancelled.
+        StoppedError: the job was cancelled.
 
     """
     try:
         mount = Mount(place.folder / "gcs", stores.objects)
         executor_input = _executor_input(component, inputs, place, mount)
-        command = _command(container, executor_input, place, mount, stores.images)
+        command = _command(container, executor_input, place, mount, stores.host)
         for artifacts in inputs.artifacts.values():
             for artifact in artifacts:
                 mount.lay(artifact.uri)
@@ -168,34 +165,19 @@ def _command(
     executor_input: Mapping[str, Any],
     place: Place,
     mount: Mount,
-    images: ImageStore,
+    host: ContainerHost,
 ) -> Command:
-    image = place.folder / "image"
-    images.unpack(container.image, image)
     scope = Scope(executor_input, place.placeholders, str(mount.folder))
     command = commands.without_satisfied_install(container.command)
-    words = resolve_words([*command, *container.args], scope)
-    if not command or not words:
-        raise TaskFailedError(
-            f"The image {container.image!r} was to run its own entry point, which is not known"
-            " on this host: the component must name a command."
-        )
-    home, scratch = place.folder / "home", place.folder / "tmp"
-    home.mkdir()
-    scratch.mkdir()
-    own = {name: resolve(value, scope) for name, value in container.env.items()}
-    path = [str(BOOTSTRAP), str(image)]
-    if own.get("PYTHONPATH"):
-        path.append(own["PYTHONPATH"])
-    environment = {
-        **place.environment,
-        "HOME": str(home),
-        "TMPDIR": str(scratch),
-        MOUNT_VARIABLE: str(mount.folder),
-        **own,
-        "PYTHONPATH": ":".join(path),
-    }
-    return Command(tuple(words), environment, home, place.folder / LOG_NAME)
+    return host.command(
+        container.image,
+        # Arguments alone are for an entry point, which no image here has.
+        resolve_words([*command, *container.args], scope) if command else (),
+        folder=place.folder,
+        mount=mount.folder,
+        environment=place.environment,
+        own={name: resolve(value, scope) for name, value in container.env.items()},
+    )
 
 
 def _output_files(outputs: Mapping[str, Any], mount: Mount) -> list[Path]:

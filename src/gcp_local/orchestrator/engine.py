@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,18 +14,15 @@ from gcp_local.errors import InvalidArgument, Unavailable, Unimplemented
 from gcp_local.orchestrator import journal, parameters, reading
 from gcp_local.orchestrator.container import Stores
 from gcp_local.orchestrator.parameters import MistypedValueError
-from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.run import Run, Setting
 from gcp_local.orchestrator.states import JobState, Values
-from gcp_local.orchestrator.warm import WarmLauncher
 from gcp_local.rpc.protos import copy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gcp_local.images.store import ImageStore
-    from gcp_local.orchestrator.processes import Launcher
+    from gcp_local.containers.host import ContainerHost
     from gcp_local.orchestrator.spec import Pipeline
     from gcp_local.rpc.protos import Message
     from gcp_local.storage.objects import ObjectStore
@@ -44,22 +40,15 @@ class _Running:
     thread: threading.Thread
 
 
-def default_launcher() -> Launcher:
-    """Make the quickest launcher that is safe here: macOS's own libraries do not bear a fork."""
-    return WarmLauncher() if sys.platform == "linux" else PlainLauncher()
-
-
 class Orchestrator:
     """Runs pipeline jobs side by side, each task as a process of this host.
 
     Args:
         objects: where artifacts and logs are kept.
-        images: where the files of container images are found.
+        host: runs the containers.
         work: a folder of its own, for what tasks need while they run.
-        environment: gives the environment variables of the components of a (project, location).
         save: called with a copy of the job at each change, from any thread, in order per job.
         max_parallel_tasks: how many components run at a time, over all jobs.
-        launcher: starts the components' processes; `default_launcher()` if not given.
 
     """
 
@@ -67,19 +56,15 @@ class Orchestrator:
         self,
         *,
         objects: ObjectStore,
-        images: ImageStore,
+        host: ContainerHost,
         work: Path,
-        environment: Callable[[str, str], dict[str, str]],
         save: Callable[[Message], None],
         max_parallel_tasks: int | None = None,
-        launcher: Launcher | None = None,
     ) -> None:
-        self._stores = Stores(objects, images)
+        self._stores = Stores(objects, host)
         self._work = work
-        self._environment = environment
         self._save = save
         self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
-        self._launcher = launcher or default_launcher()
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -120,7 +105,7 @@ class Orchestrator:
             root=run_root,
             work=work,
             environment={
-                **self._environment(project, matched["location"]),
+                **self._stores.host.environment(project, matched["location"]),
                 "VERTEX_AI_PIPELINES_RUN_LABELS": labels,
             },
             placeholders={
@@ -132,7 +117,6 @@ class Orchestrator:
                 ".pipeline_job_schedule_time_utc": job.create_time.ToJsonString(),
             },
             stores=self._stores,
-            launcher=self._launcher,
             slots=self._slots,
             fail_fast=job.runtime_config.failure_policy == _FAIL_FAST,
         )
@@ -171,7 +155,6 @@ class Orchestrator:
             each.run.stop(JobState.FAILED, reason, journal.ABORTED)
         for each in running:
             each.thread.join()
-        self._launcher.close()
 
 
 def _pipeline(job: Message) -> Pipeline:

@@ -14,16 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gcp_local.containers.processes import ProcessGroup, StoppedError
 from gcp_local.errors import ApiError
 from gcp_local.orchestrator import binding, conditions, container, loops
 from gcp_local.orchestrator.importer import imported
-from gcp_local.orchestrator.processes import ProcessGroup
 from gcp_local.orchestrator.spec import Container, Dag, Importer
 from gcp_local.orchestrator.states import (
     NOT_TRIGGERED,
     JobState,
     Outcome,
-    TaskCancelledError,
     TaskFailedError,
     TaskState,
     Values,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
     from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Journal, Node
-    from gcp_local.orchestrator.processes import Launcher
     from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
 
 _LOG = logging.getLogger(__name__)
@@ -62,7 +60,6 @@ class Setting:
     environment: Mapping[str, str]
     placeholders: Mapping[str, str]
     stores: Stores
-    launcher: Launcher
     slots: threading.Semaphore
     fail_fast: bool
 
@@ -80,7 +77,7 @@ class Run:
         self._stopping = threading.Event()
         self._failed = threading.Event()
         self._why: tuple[JobState, str, int | None] | None = None
-        self._processes = ProcessGroup(setting.launcher)
+        self._processes = ProcessGroup(setting.stores.host.launcher)
         self._lock = threading.Lock()
 
     def execute(self) -> None:
@@ -162,7 +159,7 @@ class Run:
         """Tell how the work of a task ends, whatever happens."""
         try:
             return work()
-        except TaskCancelledError:
+        except StoppedError:
             return _CANCELLED
         except (TaskFailedError, ApiError, conditions.ConditionError) as error:
             return Outcome(TaskState.FAILED, error=str(error))
@@ -290,7 +287,7 @@ class Run:
                 self._journal.retry(node, str(error))
                 pause = min(retry.backoff * retry.factor**tries, retry.longest)
                 if self._stopping.wait(pause):
-                    raise TaskCancelledError from error
+                    raise StoppedError from error
                 tries += 1
 
     def _container_once(
@@ -317,16 +314,16 @@ class Run:
         """Hold one of the orchestrator's slots; other jobs may have them all when this one stops.
 
         Raises:
-            TaskCancelledError: the run was stopped.
+            StoppedError: the run was stopped.
 
         """
         slots = self._setting.slots
         while not slots.acquire(timeout=_PATIENCE_SECONDS):
             if self._stopping.is_set():
-                raise TaskCancelledError
+                raise StoppedError
         try:
             if self._stopping.is_set():
-                raise TaskCancelledError
+                raise StoppedError
             yield
         finally:
             slots.release()

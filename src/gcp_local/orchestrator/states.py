@@ -63,7 +63,3 @@ NOT_TRIGGERED = Outcome(TaskState.NOT_TRIGGERED)
 
 class TaskFailedError(Exception):
     """A task cannot go on; the message is what its error will say."""
-
-
-class TaskCancelledError(Exception):
-    """The job was cancelled while the task ran or before it could."""

@@ -13,9 +13,9 @@ from gcp_local.errors import Internal, InvalidArgument, NotFound, Unimplemented
 from gcp_local.rpc.protos import Message, UnwritableError, from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from gcp_local.rpc.routes import Route, RouteTable
+    from gcp_local.rpc.routes import Method, Route, RouteTable
 
 log = logging.getLogger(__name__)
 
@@ -41,18 +41,23 @@ class Call:
 class Dispatcher:
     """The one point through which every RPC goes.
 
-    A service is an object whose methods are the RPCs in snake case, each taking the request message
-    and giving the response message; what it lacks is answered with 501.
+    A service is one or more objects whose methods are the RPCs in snake case, each taking the
+    request message and giving the response message; what they lack is answered with 501.
+
+    Args:
+        routes: which request is which method.
+        services: the objects by the service's full name. Some services of Google's are about
+            several nouns; each has an object of its own here.
+
     """
 
-    def __init__(self, routes: RouteTable, services: Mapping[str, object]) -> None:
+    def __init__(self, routes: RouteTable, services: Mapping[str, Sequence[object]]) -> None:
         self.routes = routes
         self._services = services
 
     def implements(self, full_name: str) -> bool:
         """Tell whether a method, given by its full name, is implemented."""
-        method = self.routes.methods[full_name]
-        return hasattr(self._services.get(method.service), method.attribute)
+        return self._handler(self.routes.methods[full_name]) is not None
 
     def call(self, call: Call) -> dict[str, Any]:
         """Answer a request with the JSON of its response.
@@ -66,13 +71,20 @@ class Dispatcher:
             raise NotFound(f"No method of a known service has the URL {call.verb} {call.path}.")
         route, variables = found
         method = route.method
-        handler = getattr(self._services.get(method.service), method.attribute, None)
+        handler = self._handler(method)
         if handler is None:
             raise Unimplemented(f"{method.full_name} is not implemented by the embedded cloud.")
         request = _read(route, variables, call)
-        response: Message = handler(request)
+        response = handler(request)
         numeric = any("enum-encoding=int" in value for name, value in call.query if "alt" in name)
         return _rendered(response, numeric_enums=numeric)
+
+    def _handler(self, method: Method) -> Callable[[Message], Message] | None:
+        for part in self._services.get(method.service, ()):
+            handler: Callable[[Message], Message] | None = getattr(part, method.attribute, None)
+            if handler is not None:
+                return handler
+        return None
 
 
 def parse_json(body: bytes) -> Any:

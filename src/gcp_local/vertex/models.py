@@ -31,10 +31,7 @@ from gcp_local.vertex.naming import check_display_name, location_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gcp_local.resources.collection import Resources
-    from gcp_local.resources.database import Database
-    from gcp_local.resources.operations import Operations
-    from gcp_local.resources.projects import Projects
+    from gcp_local.vertex.platform import Platform
 
 Model = raw(model_types.Model)
 UploadModelResponse = raw(service_types.UploadModelResponse)
@@ -56,18 +53,11 @@ _DEFAULT = "default"
 class ModelService:
     """`google.cloud.aiplatform.v1.ModelService`."""
 
-    def __init__(
-        self,
-        *,
-        resources: Resources,
-        database: Database,
-        operations: Operations,
-        projects: Projects,
-    ) -> None:
-        self._resources = resources
-        self._database = database
-        self._operations = operations
-        self._projects = projects
+    def __init__(self, platform: Platform) -> None:
+        self._resources = platform.resources
+        self._database = platform.database
+        self._operations = platform.operations
+        self._projects = platform.projects
 
     # The RPCs
 

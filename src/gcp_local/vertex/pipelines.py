@@ -26,10 +26,7 @@ from gcp_local.vertex.settings import check_settings
 
 if TYPE_CHECKING:
     from gcp_local.registry.packages import PackageRegistry
-    from gcp_local.resources.collection import Resources
-    from gcp_local.resources.database import Database
-    from gcp_local.resources.operations import Operations
-    from gcp_local.resources.projects import Projects
+    from gcp_local.vertex.platform import Platform
 
 PipelineJob = raw(job_types.PipelineJob)
 ListPipelineJobsResponse = raw(service_types.ListPipelineJobsResponse)
@@ -72,24 +69,23 @@ class Engine(Protocol):
     def cancel(self, name: str) -> None:
         """Ask a running job to end."""
 
+    def close(self) -> None:
+        """End all jobs and wait for their end."""
+
 
 class PipelineService:
     """`google.cloud.aiplatform.v1.PipelineService`."""
 
     def __init__(
         self,
-        *,
-        resources: Resources,
-        database: Database,
-        operations: Operations,
-        projects: Projects,
+        platform: Platform,
         registry: PackageRegistry,
         engine: Engine,
     ) -> None:
-        self._resources = resources
-        self._database = database
-        self._operations = operations
-        self._projects = projects
+        self._resources = platform.resources
+        self._database = platform.database
+        self._operations = platform.operations
+        self._projects = platform.projects
         self._registry = registry
         self._engine = engine
         self._active: set[str] = set()
@@ -227,6 +223,10 @@ class PipelineService:
             for task in job.job_detail.task_details:
                 _fail_if_unfinished(task, message)
             self._resources.replace(job.name, job)
+
+    def close(self) -> None:
+        """End all jobs that are under way; they end as failed, and say why."""
+        self._engine.close()
 
     def _name(self, name: str) -> str:
         return self._projects.numbered(name)

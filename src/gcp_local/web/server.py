@@ -19,7 +19,6 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as _Incoming
 from starlette.responses import Response, StreamingResponse
 
-from gcp_local.cli import package_version
 from gcp_local.errors import (
     ApiError,
     Internal,
@@ -111,12 +110,8 @@ class Server:
             return cloud.registry_host.answer(request)
         if first == "computeMetadata" or request.path == "/":
             return cloud.metadata_server.answer(request)
-        if request.method == "GET" and request.segments == ("gcp-local", "server"):
-            # Whose server this is: a port may change hands, a state folder does not.
-            told = {"state": str(cloud.state), "version": package_version()}
-            return Answer.of_json(told)
         if first == "gcp-local":
-            return cloud.images_endpoint.answer(request)
+            return cloud.admin.answer(request)
         raise NotFound(f"Not found: {request.path}")
 
 

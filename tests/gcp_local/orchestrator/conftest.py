@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gcp_local.orchestrator.processes import PlainLauncher
-from gcp_local.orchestrator.warm import WarmLauncher
+from gcp_local.containers.processes import PlainLauncher
+from gcp_local.containers.warm import WarmLauncher
 from tests.gcp_local.orchestrator.harness import Cloud
 
 

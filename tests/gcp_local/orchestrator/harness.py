@@ -14,6 +14,8 @@ import yaml
 from google.cloud.aiplatform_v1.types import pipeline_job
 from kfp import compiler
 
+from gcp_local.containers.host import ContainerHost
+from gcp_local.containers.warm import default_launcher
 from gcp_local.images.store import ImageStore
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.orchestrator.parameters import from_proto, to_proto
@@ -103,21 +105,21 @@ class Cloud:
         self.objects = ObjectStore(self.database, self.folder / "objects")
         BucketStore(self.database).create(BUCKET, "project")
         self.images = ImageStore(self.folder / "images")
+        self._launcher = self.launcher or default_launcher()
         self.changed = threading.Condition()
         self.work = self.folder / "work"
         self.orchestrator = Orchestrator(
             objects=self.objects,
-            images=self.images,
+            host=ContainerHost(self.images, self._environment, self._launcher),
             work=self.work,
-            environment=self._environment,
             save=self._save,
             max_parallel_tasks=self.max_parallel_tasks,
-            launcher=self.launcher,
         )
         self.count = 0
 
     def close(self) -> None:
         self.orchestrator.close()
+        self._launcher.close()
         self.database.close()
 
     def _environment(self, project: str, location: str) -> dict[str, str]:

@@ -12,9 +12,9 @@ import pytest
 from google.cloud.aiplatform_v1.types import PipelineState, PipelineTaskDetail
 from kfp import dsl
 
-from gcp_local.orchestrator.processes import PlainLauncher
+from gcp_local.containers.processes import PlainLauncher
+from gcp_local.containers.warm import WarmLauncher
 from gcp_local.orchestrator.states import JobState, TaskState
-from gcp_local.orchestrator.warm import WarmLauncher
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.storage.values import ANY
 from tests.gcp_local.orchestrator import components as c

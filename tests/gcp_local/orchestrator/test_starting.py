@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from kfp import dsl
 
+from gcp_local.containers.processes import PlainLauncher
+from gcp_local.containers.warm import WarmLauncher, lightweight
 from gcp_local.orchestrator.container import last_error
-from gcp_local.orchestrator.processes import PlainLauncher
 from gcp_local.orchestrator.states import JobState, TaskState
-from gcp_local.orchestrator.warm import WarmLauncher, lightweight
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud, compiled
 
@@ -288,7 +288,7 @@ SERVER = """
 import sys, time
 from pathlib import Path
 from kfp import dsl
-from gcp_local.orchestrator.warm import WarmLauncher
+from gcp_local.containers.warm import WarmLauncher
 from tests.gcp_local.orchestrator import components as c
 from tests.gcp_local.orchestrator.harness import Cloud
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from gcp_local.orchestrator.states import TaskCancelledError
-
 GRACE_SECONDS = 5.0
 """How long a process may take to end after SIGTERM before SIGKILL."""
+
+
+class StoppedError(Exception):
+    """Nothing more is started: whatever the process was for was stopped."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class PlainProcess:
 
 
 class ProcessGroup:
-    """The processes of one run. After `stop` no more are started."""
+    """The processes of one run or job. After `stop` no more are started."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
@@ -125,13 +127,13 @@ class ProcessGroup:
         """Start a process.
 
         Raises:
-            TaskCancelledError: the run was stopped.
+            StoppedError: the group was stopped.
             OSError: it cannot be started.
 
         """
         with self._lock:
             if self._stopped:
-                raise TaskCancelledError
+                raise StoppedError
             process = self._launcher.start(command)
             self._running.add(process)
         return _Tracked(process, self._forget)

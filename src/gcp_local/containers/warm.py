@@ -27,12 +27,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.orchestrator.processes import GRACE_SECONDS, PlainLauncher
+from gcp_local.containers.processes import GRACE_SECONDS, PlainLauncher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gcp_local.orchestrator.processes import Command, Process
+    from gcp_local.containers.processes import Command, Launcher, Process
 
 _LOG = logging.getLogger(__name__)
 _SCRIPT = Path(__file__).with_name("zygote.py")
@@ -84,6 +84,11 @@ def lightweight(words: Sequence[str]) -> Lightweight | None:
     if (words[4], words[6]) != ("--executor_input", "--function_to_execute"):
         return None
     return Lightweight(words[3], tuple(words[4:]))
+
+
+def default_launcher() -> Launcher:
+    """Make the quickest launcher that is safe here: macOS's own libraries do not bear a fork."""
+    return WarmLauncher() if sys.platform == "linux" else PlainLauncher()
 
 
 class WarmLauncher:

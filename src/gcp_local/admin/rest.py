@@ -1,0 +1,76 @@
+"""`/gcp-local/…`: asks and drives the embedded cloud itself.
+
+GET  /gcp-local/server                     whose server this is
+PUT  /gcp-local/images?repository=…        a tar: stands in for `docker build` and `docker push`
+GET  /gcp-local/clock                      what time it is
+POST /gcp-local/clock  {"advance": "60s"}  sets the clock forward
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from gcp_local import clock
+from gcp_local.cli import package_version
+from gcp_local.errors import InvalidArgument, NotFound
+from gcp_local.rpc.dispatch import parse_json
+from gcp_local.web.messages import Answer, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gcp_local.images.store import ImageStore
+
+_SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
+
+
+class AdminEndpoint:
+    """Answers everything under `/gcp-local/`."""
+
+    def __init__(self, state: Path, images: ImageStore) -> None:
+        self._state = state
+        self._images = images
+        self._handlers: dict[tuple[str, str], Callable[[Request], Answer]] = {
+            ("GET", "server"): self._server,
+            ("PUT", "images"): self._image,
+            ("GET", "clock"): self._clock,
+            ("POST", "clock"): self._advance,
+        }
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request; NotFound if there is no such thing."""
+        _, *rest = request.segments
+        handler = self._handlers.get((request.method, "/".join(rest)))
+        if handler is None:
+            raise NotFound(f"Not found: {request.method} {request.path}")
+        return handler(request)
+
+    def _server(self, _request: Request) -> Answer:
+        # A port may change hands, a state folder does not.
+        return Answer.of_json({"state": str(self._state), "version": package_version()})
+
+    def _image(self, request: Request) -> Answer:
+        """Record the tar in the body; answer its digest and reference."""
+        repository = request.parameters.get("repository")
+        if not repository:
+            raise InvalidArgument("The query parameter 'repository' is required.")
+        digest = self._images.add(repository, io.BytesIO(request.body))
+        return Answer.of_json({"digest": digest, "reference": f"{repository}@{digest}"})
+
+    def _clock(self, _request: Request) -> Answer:
+        return Answer.of_json({"now": clock.rfc3339(clock.now())})
+
+    def _advance(self, request: Request) -> Answer:
+        said = parse_json(request.body)
+        step = said.get("advance") if isinstance(said, dict) and len(said) == 1 else None
+        if not isinstance(step, str) or not _SECONDS.fullmatch(step):
+            raise InvalidArgument('The body must be like {"advance": "3600s"}.')
+        try:
+            moment = clock.advance(timedelta(seconds=float(step[:-1])))
+        except (ValueError, OverflowError) as error:
+            raise InvalidArgument(f"{step!r}: {error}") from None
+        return Answer.of_json({"now": clock.rfc3339(moment)})

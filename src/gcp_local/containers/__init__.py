@@ -1,0 +1,1 @@
+"""Containers as processes of this host: their files, their environment, their life."""

@@ -1,0 +1,49 @@
+"""Vertex AI's services, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcp_local.orchestrator import Orchestrator
+from gcp_local.vertex.models import ModelService
+from gcp_local.vertex.pipelines import PipelineService
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gcp_local.registry.packages import PackageRegistry
+    from gcp_local.rpc.protos import Message
+    from gcp_local.vertex.platform import Platform, Worker
+
+
+class VertexAI:
+    """All of `google.cloud.aiplatform.v1`.
+
+    Args:
+        platform: what the services stand on.
+        packages: where pipelines' templates are found.
+
+    Attributes:
+        pipelines: the noun that other parts start jobs with.
+        services: the objects that answer, by the service's full name.
+        workers: those among them that do something between two requests.
+
+    """
+
+    def __init__(self, platform: Platform, packages: PackageRegistry) -> None:
+        orchestrator = Orchestrator(
+            objects=platform.objects,
+            host=platform.host,
+            work=platform.work / "pipelines",
+            save=self._save,
+        )
+        self.pipelines = PipelineService(platform, packages, orchestrator)
+        parts: dict[str, Sequence[object]] = {
+            "PipelineService": [self.pipelines],
+            "ModelService": [ModelService(platform)],
+        }
+        self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}
+        self.workers: Sequence[Worker] = [self.pipelines]
+
+    def _save(self, job: Message) -> None:
+        self.pipelines.save(job)
