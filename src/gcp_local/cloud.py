@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_local.admin.rest import AdminEndpoint
-from gcp_local.containers.host import ContainerHost
+from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
+from gcp_local.images.mapping import ImageMappings
 from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
 from gcp_local.kms.service import KeyManagementService
@@ -43,10 +42,19 @@ class Cloud:
     Args:
         state: the folder; made if it is missing.
         endpoint: where the server can be reached, `http://127.0.0.1:PORT`, for the components.
+        images: which command of this machine stands for which image.
+        accelerators_ignored: who asks for a GPU or TPU runs without it.
 
     """
 
-    def __init__(self, state: Path, endpoint: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        endpoint: str,
+        *,
+        images: ImageMappings | None = None,
+        accelerators_ignored: bool = False,
+    ) -> None:
         self.endpoint = endpoint
         self.state = state.resolve()
         self.database = Database(state / "state.db")
@@ -57,7 +65,13 @@ class Cloud:
         self.images = ImageStore(state / "images")
         self.packages = PackageRegistry(self.database, self.resources, state / "registry")
         operations = Operations(self.resources, self.projects)
-        self.host = ContainerHost(self.images, self._environment, default_launcher())
+        self.host = ContainerHost(
+            self.images,
+            self._environment,
+            default_launcher(),
+            images or ImageMappings(),
+            accelerators_ignored,
+        )
         platform = Platform(
             database=self.database,
             resources=self.resources,
@@ -120,9 +134,7 @@ class Cloud:
 
         """
         return {
-            "PATH": os.pathsep.join(
-                [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]
-            ),
+            "PATH": PROGRAMS,
             "LANG": "C.UTF-8",
             "STORAGE_EMULATOR_HOST": self.endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",

@@ -50,7 +50,7 @@ def test_the_digest_is_that_of_the_content_alone(tmp_path: Path) -> None:
     assert (tmp_path / "unpacked" / "churn" / "a.py").read_bytes() == b"a"
 
 
-def test_an_image_is_known_in_its_repository_by_its_digest_only(tmp_path: Path) -> None:
+def test_an_image_is_known_in_its_repository_by_its_digest(tmp_path: Path) -> None:
     images = ImageStore(tmp_path)
     digest = images.add(RUNTIME, tar_of({"a.py": b"a"}))
     for unknown in (f"{RUNTIME}:latest", RUNTIME, f"{RUNTIME}x@{digest}", "alpine", "python:2.7"):
@@ -59,6 +59,23 @@ def test_an_image_is_known_in_its_repository_by_its_digest_only(tmp_path: Path) 
     for number, public in enumerate(("python:3.11-slim", "python:3.12")):
         images.unpack(public, tmp_path / f"public-{number}")
         assert not list((tmp_path / f"public-{number}").iterdir())
+
+
+def test_a_tag_names_the_image_that_was_put_with_it_last(tmp_path: Path) -> None:
+    images = ImageStore(tmp_path)
+    first = images.add(RUNTIME, tar_of({"a.py": b"a"}), "v1")
+    second = images.add(RUNTIME, tar_of({"a.py": b"b"}), "v1")
+    assert images.add(RUNTIME, tar_of({"a.py": b"a"}), "latest") == first
+    again = ImageStore(tmp_path)
+    assert again.digest_of(f"{RUNTIME}:v1") == second
+    assert again.digest_of(RUNTIME) == again.digest_of(f"{RUNTIME}:latest") == first
+    assert again.digest_of(f"{RUNTIME}:v1@{first}") == first  # as in a registry
+    for unknown in (f"{RUNTIME}:v2", f"{RUNTIME}x:v1", f"{RUNTIME}:", f"{RUNTIME}@sha256:1", ""):
+        assert again.digest_of(unknown) is None
+    again.unpack(f"{RUNTIME}:v1", tmp_path / "unpacked")
+    assert (tmp_path / "unpacked" / "a.py").read_bytes() == b"b"
+    with pytest.raises(InvalidArgument, match="Invalid image tag"):
+        images.add(RUNTIME, tar_of({"a.py": b"a"}), "../v1")
 
 
 def test_a_change_to_an_unpacked_image_stays_there(tmp_path: Path) -> None:
@@ -134,5 +151,13 @@ def test_images_are_put_over_http(emulator: Emulator) -> None:
     assert told["reference"] == f"{RUNTIME}@{told['digest']}"
     again = emulator.call("PUT", f"/gcp-local/images?repository={RUNTIME}", data=content)
     assert again.json() == told
-    for bad in ("", "?repository=", "?repository=../x", "?repository=docker.io/x"):
+    tagged = emulator.call("PUT", f"/gcp-local/images?repository={RUNTIME}&tag=v1", data=content)
+    assert tagged.json() == told
+    for bad in (
+        "",
+        "?repository=",
+        "?repository=../x",
+        "?repository=docker.io/x",
+        f"?repository={RUNTIME}&tag=a:b",
+    ):
         assert emulator.call("PUT", f"/gcp-local/images{bad}", data=content).status_code == 400

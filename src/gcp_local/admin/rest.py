@@ -1,7 +1,7 @@
 """`/gcp-local/…`: asks and drives the embedded cloud itself.
 
 GET  /gcp-local/server                     whose server this is
-PUT  /gcp-local/images?repository=…        a tar: stands in for `docker build` and `docker push`
+PUT  /gcp-local/images?repository=…&tag=…  a tar: stands in for `docker build` and `docker push`
 GET  /gcp-local/clock                      what time it is
 POST /gcp-local/clock  {"advance": "60s"}  sets the clock forward
 """
@@ -58,7 +58,8 @@ class AdminEndpoint:
         repository = request.parameters.get("repository")
         if not repository:
             raise InvalidArgument("The query parameter 'repository' is required.")
-        digest = self._images.add(repository, io.BytesIO(request.body))
+        tag = request.parameters.get("tag")
+        digest = self._images.add(repository, io.BytesIO(request.body), tag)
         return Answer.of_json({"digest": digest, "reference": f"{repository}@{digest}"})
 
     def _clock(self, _request: Request) -> Answer:

@@ -30,7 +30,10 @@ _MAX_FILES = 50_000
 _REPOSITORY = re.compile(
     r"[a-z0-9-]+-docker\.pkg\.dev/[a-z0-9:.-]+/[a-z0-9-]+(/[a-z0-9._-]+)+", re.ASCII
 )
-_REFERENCE = re.compile(r"(?P<repository>[^@]+)@sha256:(?P<hex>[0-9a-f]{64})")
+_TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
+_REFERENCE = re.compile(
+    r"(?P<repository>[^@]+?)(:(?P<tag>\w[\w.-]{0,127}))?(@sha256:(?P<hex>[0-9a-f]{64}))?", re.ASCII
+)
 _PUBLIC_PYTHON = re.compile(r"(docker\.io/)?(library/)?python:3(\.\d+){0,2}(-slim)?")
 
 
@@ -44,24 +47,30 @@ class ImageStore:
         self._references.mkdir(exist_ok=True)
         for unfinished in self._content.glob("*.part"):
             shutil.rmtree(unfinished)
+        for unfinished in self._references.glob("*.part"):
+            unfinished.unlink()
 
-    def add(self, repository: str, tar: BinaryIO) -> str:
+    def add(self, repository: str, tar: BinaryIO, tag: str | None = None) -> str:
         """Unpack a tar under its digest and record it in the repository; idempotent.
 
         Args:
             repository: `LOC-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE`.
             tar: an uncompressed or compressed tar of regular files and folders.
+            tag: names this image from now on, and no longer the one that it named before.
 
         Returns:
             The digest, `sha256:…`.
 
         Raises:
-            InvalidArgument: a bad repository name, not a tar, or an entry that is not harmless.
+            InvalidArgument: a bad repository name or tag, not a tar, or an entry that is not
+                harmless.
             PayloadTooLarge: more than the store takes.
 
         """
         if not _REPOSITORY.fullmatch(repository):
             raise InvalidArgument(f"Invalid image repository: {repository!r}")
+        if tag is not None and not _TAG.fullmatch(tag):
+            raise InvalidArgument(f"Invalid image tag: {tag!r}")
         unpacked = self._content / f"{uuid.uuid4().hex}.part"
         unpacked.mkdir()
         try:
@@ -74,8 +83,32 @@ class ImageStore:
                 unpacked.rename(target)
         finally:
             shutil.rmtree(unpacked, ignore_errors=True)
-        self._reference_path(repository, digest).touch()
+        self._reference_path(repository, f"@{digest}").touch()
+        if tag is not None:
+            path = self._reference_path(repository, f":{tag}")
+            unfinished = path.with_name(f"{uuid.uuid4().hex}.part")
+            unfinished.write_text(digest)
+            unfinished.replace(path)
         return f"sha256:{digest}"
+
+    def digest_of(self, image: str) -> str | None:
+        """Find the digest (`sha256:…`) that an image's reference names now; None if none.
+
+        As in a registry, a reference without tag and digest means the tag `latest`, and a digest
+        counts more than a tag beside it.
+        """
+        match = _REFERENCE.fullmatch(image)
+        if match is None:
+            return None
+        repository, digest = match["repository"], match["hex"]
+        if digest is None:
+            try:
+                tag = match["tag"] or "latest"
+                digest = self._reference_path(repository, f":{tag}").read_text()
+            except FileNotFoundError:
+                return None
+        known = self._reference_path(repository, f"@{digest}").exists()
+        return f"sha256:{digest}" if known else None
 
     def unpack(self, image: str, target: Path) -> None:
         """Lay the files of an image into a new folder, which goes first on a task's PYTHONPATH.
@@ -90,21 +123,24 @@ class ImageStore:
         if _PUBLIC_PYTHON.fullmatch(image):
             target.mkdir()
             return
-        match = _REFERENCE.fullmatch(image)
-        if not match or not self._reference_path(match["repository"], match["hex"]).exists():
+        digest = (self.digest_of(image) or "").removeprefix("sha256:")
+        if not digest:
             raise NotFound(
-                f"Image {image!r} is not in the image store. Images are known by digest"
-                " (…@sha256:…) once they were put there; public python:3.x images run on the host."
+                f"Image {image!r} cannot be run on this host. Put its files into the image store"
+                " (PUT /gcp-local/images?repository=REPOSITORY&tag=TAG), or start the server with"
+                " --image 'PATTERN=COMMAND', the command of this machine that stands for the"
+                " image's entry point. Only public python:3.x images run without."
             )
-        shutil.copytree(self._content / match["hex"], target, symlinks=True)
-        if _digest(target) != match["hex"]:
+        shutil.copytree(self._content / digest, target, symlinks=True)
+        if _digest(target) != digest:
             raise FailedPrecondition(
                 f"The files of image {image!r} were changed in the image store, and are no longer"
                 " what its digest names. Put the image there again."
             )
 
-    def _reference_path(self, repository: str, digest: str) -> Path:
-        key = hashlib.sha256(f"{repository}@{digest}".encode()).hexdigest()
+    def _reference_path(self, repository: str, what: str) -> Path:
+        """Find the file of a digest (`@…`: it is there) or of a tag (`:…`: it holds the digest)."""
+        key = hashlib.sha256(f"{repository}{what}".encode()).hexdigest()
         return self._references / key
 
 

@@ -170,9 +170,9 @@ def _command(
     scope = Scope(executor_input, place.placeholders, str(mount.folder))
     command = commands.without_satisfied_install(container.command)
     return host.command(
-        container.image,
-        # Arguments alone are for an entry point, which no image here has.
-        resolve_words([*command, *container.args], scope) if command else (),
+        resolve(container.image, scope),
+        resolve_words(command, scope),
+        arguments=resolve_words(container.args, scope),
         folder=place.folder,
         mount=mount.folder,
         environment=place.environment,

@@ -15,6 +15,7 @@ from gcp_local.orchestrator import journal, parameters, reading
 from gcp_local.orchestrator.container import Stores
 from gcp_local.orchestrator.parameters import MistypedValueError
 from gcp_local.orchestrator.run import Run, Setting
+from gcp_local.orchestrator.spec import Container, Dag
 from gcp_local.orchestrator.states import JobState, Values
 from gcp_local.rpc.protos import copy_of
 
@@ -80,8 +81,18 @@ class Orchestrator:
 
         """
         pipeline = _pipeline(job)
+        self._check_accelerators(pipeline)
         _inputs(job, pipeline)
         _root(job, pipeline)
+
+    def _check_accelerators(self, pipeline: Pipeline) -> None:
+        for parent in (pipeline.root, *pipeline.components.values()):
+            tasks = parent.body.tasks.values() if isinstance(parent.body, Dag) else ()
+            for task in tasks:
+                body = pipeline.components[task.component].body
+                if isinstance(body, Container):
+                    host = self._stores.host
+                    host.check_accelerator(f"The task {task.name!r}", body.accelerator)
 
     def submit(self, job: Message) -> None:
         """Start a job that `validate` has passed; returns at once.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.json_format import SerializeToJsonError
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.orchestrator import conditions, consistency, parameters
+from gcp_local.orchestrator import conditions, consistency, machine, parameters
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
 from gcp_local.orchestrator.refusals import AT, refusal, unproven
 from gcp_local.orchestrator.spec import (
@@ -181,9 +181,9 @@ def _executor(spec: Message, label: str) -> Container | Importer:
 def _container(spec: Message, where: str) -> Container:
     if not spec.image:
         raise refusal(f"no image at {where}", where)
-    accelerator = spec.resources.accelerator
-    if accelerator.count or accelerator.type or accelerator.resource_type:
-        raise unproven("an accelerator, which this computer is not known to have,", where)
+    if "{{$" in spec.image:
+        raise unproven("an image that is known at run time only", where)
+    machine.check(spec.resources, where)
     if spec.HasField("lifecycle"):
         raise unproven("a lifecycle hook", where)
     return Container(
@@ -191,6 +191,7 @@ def _container(spec: Message, where: str) -> Container:
         command=tuple(spec.command),
         args=tuple(spec.args),
         env={variable.name: variable.value for variable in spec.env},
+        accelerator=machine.accelerator_of(spec.resources),
     )
 
 

@@ -127,12 +127,16 @@ class Dag:
 
 @dataclass(frozen=True)
 class Container:
-    """A command; its words may hold `{{$…}}` placeholders."""
+    """A command; its words may hold `{{$…}}` placeholders.
+
+    `accelerator` says which it asks for, as in `1 NVIDIA_TESLA_T4`; empty: none.
+    """
 
     image: str
     command: tuple[str, ...]
     args: tuple[str, ...]
     env: Mapping[str, str]
+    accelerator: str = ""
 
 
 @dataclass(frozen=True)

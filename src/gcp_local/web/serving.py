@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.cloud import Cloud
+    from gcp_local.images.mapping import ImageMappings
     from gcp_local.web.server import Server
 
 log = logging.getLogger("gcp_local")
@@ -31,7 +32,13 @@ class StateBusyError(Exception):
 
 
 def run(
-    state: Path, *, port: int = 0, idle_timeout: float | None = None, verbose: bool = False
+    state: Path,
+    *,
+    port: int = 0,
+    idle_timeout: float | None = None,
+    verbose: bool = False,
+    images: ImageMappings | None = None,
+    accelerators_ignored: bool = False,
 ) -> None:
     """Serve a state folder until SIGTERM, SIGINT or the idle time ends it.
 
@@ -55,7 +62,7 @@ def run(
         from gcp_local.cloud import Cloud
         from gcp_local.web.server import Server
 
-        cloud = Cloud(state, endpoint)
+        cloud = Cloud(state, endpoint, images=images, accelerators_ignored=accelerators_ignored)
         try:
             _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
         finally:

@@ -120,8 +120,23 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
         (_set("components", "comp-add", "executorLabel", "exec-none"), "exec-none"),
         (_set(*ADD, "container", "image", ""), "no image"),
         (
-            _set(*ADD, "container", "resources", "accelerator", {"resourceType": "T4"}),
-            "an accelerator",
+            _set(*ADD, "container", "image", "{{$.inputs.parameters['a']}}"),
+            "an image that is known",
+        ),
+        (_set(*ADD, "container", "resources", {"resourceCpuLimit": "x"}), "'x', which is no"),
+        (_set(*ADD, "container", "resources", {"resourceCpuLimit": "2Gi"}), "which is no quantity"),
+        (_set(*ADD, "container", "resources", {"cpuLimit": -1}), "is -1.0; machines have"),
+        (_set(*ADD, "container", "resources", {"cpuLimit": 1000}), "up to 416 CPUs"),
+        (_set(*ADD, "container", "resources", {"resourceMemoryLimit": "1P"}), "up to 11776 GB"),
+        (
+            _set(
+                *ADD, "container", "resources", {"memoryLimit": 1, "resourceMemoryRequest": "1Gi"}
+            ),
+            "exec-add is more than memory_limit",
+        ),
+        (
+            _set(*ADD, "container", "resources", {"resourceCpuLimit": "{{$.inputs.x}}"}),
+            "cpu_limit by a value that is known at run time only",
         ),
         (_set(*ADD, {"importer": {"downloadToWorkspace": True}}), "downloadToWorkspace"),
         (_set(*ADD, {"resolver": {}}), "an executor of kind resolver"),
