@@ -1,4 +1,4 @@
-"""docs/gcp-local.md: its snippets run, its table is up to date."""
+"""docs/gcp-local.md and its pages: their snippets run, the tables are up to date."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tests.gcp_local.coverage import PAGE, page_with, table
 from tests.gcp_local.emulators import start
 from tests.gcp_local.pipelines import compiled
 
+PIPELINES = PAGE.parent / "gcp-local" / "pipelines.md"
 RUNNER = """
 import sys
 for number, snippet in enumerate(sys.stdin.read().split("\\0")):
@@ -26,7 +27,9 @@ def test_the_table_of_methods_is_up_to_date() -> None:
 
 
 def test_the_table_of_variables_is_the_whole_environment(tmp_path: Path) -> None:
-    section = PAGE.read_text().partition("## What a component finds")[2].partition("**Files.**")[0]
+    section = (
+        PIPELINES.read_text().partition("## What a component finds")[2].partition("**Files.**")[0]
+    )
     rows = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
     named = sorted(name for row in rows for name in re.findall(r"`(\w+)`", row))
     emulator = start(tmp_path / "state")
@@ -49,7 +52,11 @@ def test_the_table_of_variables_is_the_whole_environment(tmp_path: Path) -> None
 
 
 def test_the_snippets_run_as_they_stand(tmp_path: Path) -> None:
-    snippets = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    names = re.findall(r"^\| \[.+\]\((gcp-local/[\w-]+\.md)\)", PAGE.read_text(), re.MULTILINE)
+    pages = [PAGE.parent / name for name in names]
+    assert sorted(pages) == sorted(PIPELINES.parent.glob("*.md")), "every page, and no other"
+    text = "\n".join(page.read_text() for page in pages)
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(snippets) >= 5
     (tmp_path / "pipeline.yaml").write_bytes(compiled("doubling"))
     emulator = start(tmp_path / "state")
