@@ -34,6 +34,16 @@ CREATE TABLE IF NOT EXISTS objects (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS metadata_events (
+    execution TEXT NOT NULL, artifact TEXT NOT NULL,
+    body BLOB NOT NULL,         -- the serialized Event
+    UNIQUE (execution, artifact)
+) STRICT;
+CREATE INDEX IF NOT EXISTS metadata_events_by_artifact ON metadata_events (artifact);
+CREATE TABLE IF NOT EXISTS metadata_members (
+    context TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (context, member)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS metadata_members_by_member ON metadata_members (member);
 """
 
 

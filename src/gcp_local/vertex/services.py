@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
+from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 
@@ -24,6 +25,7 @@ class VertexAI:
         packages: where pipelines' templates are found.
 
     Attributes:
+        metadata: the artifacts, executions and contexts of ML Metadata.
         pipelines: the noun that other parts start jobs with.
         services: the objects that answer, by the service's full name.
         workers: those among them that do something between two requests.
@@ -31,6 +33,7 @@ class VertexAI:
     """
 
     def __init__(self, platform: Platform, packages: PackageRegistry) -> None:
+        self.metadata = MetadataGraph(platform.resources, platform.database)
         orchestrator = Orchestrator(
             objects=platform.objects,
             host=platform.host,

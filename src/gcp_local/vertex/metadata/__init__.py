@@ -1,0 +1,1 @@
+"""Vertex ML Metadata: artifacts, executions and contexts, and the graph that they make."""
