@@ -116,7 +116,7 @@ class Operations:
     def recover(self) -> None:
         """Fail the operations that were under way when an earlier server stopped."""
         for operation in self._resources.everywhere(Operation):
-            if not operation.done:
+            if not operation.done and operation.name not in self._under_way:
                 _fail(operation, Aborted("The embedded cloud's server stopped during this."))
                 operation.done = True
                 self._resources.replace(operation.name, operation)
