@@ -154,7 +154,8 @@ def test_a_served_model_predicts(platform: Platform, occasion: Occasion) -> None
 
 
 def test_a_server_that_cannot_start_says_why(platform: Platform, occasion: Occasion) -> None:
-    with pytest.raises(FailedPrecondition, match=rf"exit code 1\).\s*Its log ends with:\s*{COMPLAINT}"):
+    said = rf"exit code 1\).\s*Its log ends with:\s*{COMPLAINT}"
+    with pytest.raises(FailedPrecondition, match=said):
         ModelServer.started(platform, model_of("python", "-c", BROKEN), occasion)
     with pytest.raises(FailedPrecondition, match="no program 'no-such-program'"):
         ModelServer.started(platform, model_of("no-such-program"), occasion)
