@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _changed = threading.Condition()
 _ahead = timedelta()
+_wakings = 0
 
 
 def now() -> datetime:
@@ -26,7 +27,7 @@ def advance(step: timedelta) -> datetime:
         ValueError: the step leads back, or past the last year that there is.
 
     """
-    global _ahead  # noqa: PLW0603  (there is one clock in a process)
+    global _ahead, _wakings  # noqa: PLW0603  (there is one clock in a process)
     if step < timedelta():
         raise ValueError("the clock goes forward only")
     with _changed:
@@ -35,19 +36,37 @@ def advance(step: timedelta) -> datetime:
         except OverflowError:
             raise ValueError("the clock cannot go that far") from None
         _ahead += step
+        _wakings += 1
         _changed.notify_all()
         return moment
 
 
 def wake() -> None:
     """Wake all who wait by this clock, so that they look again at what they wait for."""
+    global _wakings  # noqa: PLW0603
     with _changed:
+        _wakings += 1
         _changed.notify_all()
 
 
-def wait(until: datetime | None) -> None:
-    """Wait until that time by this clock, or until `wake` or `advance`, whichever comes first."""
+def wakings() -> int:
+    """Count the calls of `wake` and `advance` so far."""
     with _changed:
+        return _wakings
+
+
+def wait(until: datetime | None, seen: int | None = None) -> None:
+    """Wait until that time by this clock, or until `wake` or `advance`, whichever comes first.
+
+    Args:
+        until: the time; None is never.
+        seen: what `wakings` gave before the caller looked at what it waits for: if it was woken
+            meanwhile, it is not to wait.
+
+    """
+    with _changed:
+        if seen is not None and seen != _wakings:
+            return
         left = None if until is None else (until - now()).total_seconds()
         if left is None or left > 0:
             _changed.wait(None if left is None else min(left, threading.TIMEOUT_MAX))

@@ -30,6 +30,11 @@ def look_around() -> list:  # type: ignore[type-arg]
     return sorted(os.environ)
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def tell(text: str) -> str:
+    return text
+
+
 @dsl.pipeline(name="doubling")
 def doubling(number: int = 3) -> int:
     return double(number=number).output
@@ -43,6 +48,11 @@ def sleeping(seconds: float = 60.0) -> None:
 @dsl.pipeline(name="looking-around")
 def looking_around() -> None:
     look_around()
+
+
+@dsl.pipeline(name="telling")
+def telling() -> None:
+    tell(text=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER)
 
 
 @cache

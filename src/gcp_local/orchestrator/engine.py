@@ -94,8 +94,12 @@ class Orchestrator:
                     host = self._stores.host
                     host.check_accelerator(f"The task {task.name!r}", body.accelerator)
 
-    def submit(self, job: Message) -> None:
+    def submit(self, job: Message, scheduled: Message | None = None) -> None:
         """Start a job that `validate` has passed; returns at once.
+
+        Args:
+            job: the job.
+            scheduled: the time for which its schedule had it, if one did.
 
         Raises:
             Unavailable: the orchestrator is closed.
@@ -125,7 +129,7 @@ class Orchestrator:
                 ".pipeline_job_uuid": str(number),
                 ".pipeline_root": root,
                 ".pipeline_job_create_time_utc": job.create_time.ToJsonString(),
-                ".pipeline_job_schedule_time_utc": job.create_time.ToJsonString(),
+                ".pipeline_job_schedule_time_utc": (scheduled or job.create_time).ToJsonString(),
             },
             stores=self._stores,
             slots=self._slots,

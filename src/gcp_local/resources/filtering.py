@@ -20,6 +20,7 @@ from gcp_local.rpc.protos import Message
 
 Predicate = Callable[[Message], bool]
 # Which fields of a collection can be filtered or sorted by: the filter's name to the proto's path.
+# With `NAME:*` beside NAME, the filter may ask whether a message is there at all.
 Fields = Mapping[str, str]
 
 _TOKEN = re.compile(
@@ -73,6 +74,14 @@ def value_at(message: Message, path: str) -> Any:
     if field.type == _MESSAGE and field.message_type.full_name == _TIMESTAMP:
         return value.ToDatetime(tzinfo=UTC) if message.HasField(last) else None
     return value
+
+
+def message_has(message: Message, path: str) -> bool:
+    """Tell whether the field at a dotted path is set."""
+    *parents, last = path.split(".")
+    for name in parents:
+        message = getattr(message, name)
+    return bool(message.HasField(last))
 
 
 class _Parser:
@@ -192,7 +201,7 @@ class _Parser:
                 self._fail(f"{path!r} is compared by = or != with the name of a state")
             return lambda message: _ORDER[sign](value_at(message, path), value)
         if field.type == _MESSAGE:
-            return self._compare_time(path, sign, value)
+            return self._compare_message(field, path, sign, value)
         if field.type == _BOOL:
             if value not in ("true", "false") or sign not in ("=", "!="):
                 self._fail(f"{path!r} is compared by = or != with true or false")
@@ -212,6 +221,13 @@ class _Parser:
         if sign == "!=":
             return lambda message: value_at(message, path).get(key) != value
         return lambda message: value_at(message, path).get(key) == value
+
+    def _compare_message(self, field: Any, path: str, sign: str, value: str) -> Predicate:
+        if sign == ":" and value == "*" and f"{path}:*" in self._fields:
+            return lambda message: message_has(message, path)
+        if field.message_type.full_name != _TIMESTAMP:
+            self._fail(f"of {path!r} one can ask only whether it is there: {path}:*")
+        return self._compare_time(path, sign, value)
 
     def _compare_time(self, path: str, sign: str, value: str) -> Predicate:
         if sign == ":":

@@ -63,8 +63,8 @@ class Engine(Protocol):
     def validate(self, job: Message) -> None:
         """Refuse what Vertex AI would refuse before the job exists."""
 
-    def submit(self, job: Message) -> None:
-        """Start a job and return at once."""
+    def submit(self, job: Message, scheduled: Message | None = None) -> None:
+        """Start a job, maybe one of a schedule for that time, and return at once."""
 
     def cancel(self, name: str) -> None:
         """Ask a running job to end."""
@@ -88,13 +88,19 @@ class PipelineService:
         self._projects = platform.projects
         self._registry = registry
         self._engine = engine
-        self._active: set[str] = set()
+        self._active: dict[str, str] = {}  # the jobs under way, and whose schedule's each is
         self._lock = threading.Lock()
 
     # The RPCs
 
     def create_pipeline_job(self, request: Message) -> Message:
         """Check, resolve the template, keep, start."""
+        job = self.prepare(request)
+        self._start(job)
+        return job
+
+    def prepare(self, request: Message) -> Message:
+        """Make the job that a request asks for, checked and with its template, and not started."""
         parent = location_of(self._projects, request.parent)
         job: Message = copy_of(request.pipeline_job)
         check_display_name(job.display_name, required=False)
@@ -117,7 +123,6 @@ class PipelineService:
         job.update_time.CopyFrom(now)
         job.state = State.PIPELINE_STATE_PENDING
         self._engine.validate(job)
-        self._start(job)
         return job
 
     def get_pipeline_job(self, request: Message) -> Message:
@@ -176,7 +181,7 @@ class PipelineService:
         job.pipeline_spec.CopyFrom(spec)
         job.template_metadata.version = version
 
-    def _start(self, job: Message) -> None:
+    def _start(self, job: Message, scheduled: Message | None = None) -> None:
         """Keep and start a job as one act.
 
         So whoever can see it can cancel it, and what does not start does not stay.
@@ -184,12 +189,12 @@ class PipelineService:
         with self._database.transaction():
             self._resources.add(job.name, job)
             with self._lock:
-                self._active.add(job.name)
+                self._active[job.name] = job.schedule_name
             try:
-                self._engine.submit(copy_of(job))
+                self._engine.submit(copy_of(job), scheduled)
             except BaseException:
                 with self._lock:
-                    self._active.discard(job.name)
+                    self._active.pop(job.name, None)
                 raise
 
     # Not RPCs
@@ -202,7 +207,34 @@ class PipelineService:
         finally:
             if job.state in TERMINAL:
                 with self._lock:
-                    self._active.discard(job.name)
+                    self._active.pop(job.name, None)
+                if job.schedule_name:
+                    clock.wake()  # a run of the schedule may have waited for this one's end
+
+    def start_scheduled(self, request: Message, schedule: str, scheduled: Message) -> Message:
+        """Create a job for a schedule.
+
+        Args:
+            request: the schedule's CreatePipelineJobRequest.
+            schedule: the schedule's name.
+            scheduled: the time for which the run was scheduled.
+
+        """
+        job = self.prepare(request)
+        job.schedule_name = schedule
+        try:
+            self._start(job, scheduled)
+        except BaseException:
+            # The caller's transaction may go on: what does not start does not stay.
+            if self._resources.find(job.name, PipelineJob) is not None:
+                self._resources.delete(job.name, PipelineJob)
+            raise
+        return job
+
+    def active_of(self, schedule: str) -> int:
+        """Count the jobs of a schedule that have not ended."""
+        with self._lock:
+            return sum(name == schedule for name in self._active.values())
 
     def busy(self) -> bool:
         """Tell whether any job is still under way."""

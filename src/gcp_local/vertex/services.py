@@ -8,6 +8,7 @@ from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
+from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,9 +45,10 @@ class VertexAI:
         parts: dict[str, Sequence[object]] = {
             "PipelineService": [self.pipelines],
             "ModelService": [ModelService(platform)],
+            "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }
         self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}
-        self.workers: Sequence[Worker] = [self.pipelines]
+        self.workers: Sequence[Worker] = [self.pipelines, ScheduleRunner(platform, self.pipelines)]
 
     def _save(self, job: Message) -> None:
         self.pipelines.save(job)
