@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
+from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
@@ -28,6 +29,7 @@ class VertexAI:
     Attributes:
         metadata: the artifacts, executions and contexts of ML Metadata.
         pipelines: the noun that other parts start jobs with.
+        custom_jobs: the noun that tuning and training start jobs with.
         services: the objects that answer, by the service's full name.
         workers: those among them that do something between two requests.
 
@@ -42,13 +44,19 @@ class VertexAI:
             save=self._save,
         )
         self.pipelines = PipelineService(platform, packages, orchestrator)
+        self.custom_jobs = CustomJobs(platform)
         parts: dict[str, Sequence[object]] = {
             "PipelineService": [self.pipelines],
+            "JobService": [self.custom_jobs],
             "ModelService": [ModelService(platform)],
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }
         self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}
-        self.workers: Sequence[Worker] = [self.pipelines, ScheduleRunner(platform, self.pipelines)]
+        self.workers: Sequence[Worker] = [
+            self.pipelines,
+            ScheduleRunner(platform, self.pipelines),
+            self.custom_jobs,
+        ]
 
     def _save(self, job: Message) -> None:
         self.pipelines.save(job)

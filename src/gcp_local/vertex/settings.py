@@ -35,42 +35,62 @@ def check_settings(job: Message, location: str) -> None:
     """Raise InvalidArgument, naming the field, for a setting that Vertex AI would refuse.
 
     Args:
-        job: the job to be created.
+        job: the pipeline job to be created.
         location: the region it is created in.
 
     """
-    _check(
-        "service_account",
-        job.service_account,
-        _ACCOUNT,
-        "a service account's e-mail address",
-    )
-    _check(
-        "runtime_config.gcs_output_directory",
+    check_surroundings(job, location, at="pipeline_job")
+    check_folder(
         job.runtime_config.gcs_output_directory,
-        _FOLDER,
-        "a Cloud Storage path, gs://BUCKET/FOLDER",
+        "pipeline_job.runtime_config.gcs_output_directory",
     )
+    check_encryption(job, location, at="pipeline_job")
+
+
+def check_surroundings(job: Message, location: str, *, at: str) -> None:
+    """Check as whom and in which network something runs, as `check_settings` does.
+
+    Args:
+        job: a message with a service account, a network, ranges and a private connection.
+        location: the region it is created in.
+        at: where in the request the message stands.
+
+    """
+    check_account(job.service_account, f"{at}.service_account")
     _check(
-        "encryption_spec.kms_key_name",
-        job.encryption_spec.kms_key_name,
-        _KEY,
-        "projects/PROJECT/locations/PLACE/keyRings/RING/cryptoKeys/KEY",  # pragma: allowlist secret
-        location,
-    )
-    _check(
-        "network",
+        f"{at}.network",
         job.network,
         _NETWORK,
         "projects/NUMBER/global/networks/NETWORK, with the project's number",
     )
     for name in job.reserved_ip_ranges:
-        _check("reserved_ip_ranges", name or " ", _RANGE, "the name of a reserved range")
+        _check(f"{at}.reserved_ip_ranges", name or " ", _RANGE, "the name of a reserved range")
     _check(
-        "psc_interface_config.network_attachment",
+        f"{at}.psc_interface_config.network_attachment",
         job.psc_interface_config.network_attachment,
         _ATTACHMENT,
         "projects/PROJECT/regions/REGION/networkAttachments/NAME, or the name alone",
+        location,
+    )
+
+
+def check_account(account: str, field: str) -> None:
+    """Refuse what is not a service account's address."""
+    _check(field, account, _ACCOUNT, "a service account's e-mail address")
+
+
+def check_folder(uri: str, field: str) -> None:
+    """Refuse what is not a place in Cloud Storage."""
+    _check(field, uri, _FOLDER, "a Cloud Storage path, gs://BUCKET/FOLDER")
+
+
+def check_encryption(resource: Message, location: str, *, at: str) -> None:
+    """Refuse an encryption key's name that is none, or is of another region."""
+    _check(
+        f"{at}.encryption_spec.kms_key_name",
+        resource.encryption_spec.kms_key_name,
+        _KEY,
+        "projects/PROJECT/locations/PLACE/keyRings/RING/cryptoKeys/KEY",  # pragma: allowlist secret
         location,
     )
 
@@ -80,11 +100,12 @@ def _check(
 ) -> None:
     if not value:
         return
+    name = field.partition(".")[2]
     match = form.fullmatch(value)
     if match is None:
-        message = f"Invalid {field} {value!r}: it must be {described}."
-        raise InvalidArgument.of_field(f"pipeline_job.{field}", message)
+        message = f"Invalid {name} {value!r}: it must be {described}."
+        raise InvalidArgument.of_field(field, message)
     place = match.groupdict().get("place")
     if place not in (None, location):
-        message = f"Invalid {field} {value!r}: it is in {place}, the job in {location}."
-        raise InvalidArgument.of_field(f"pipeline_job.{field}", message)
+        message = f"Invalid {name} {value!r}: it is in {place}, the job in {location}."
+        raise InvalidArgument.of_field(field, message)
