@@ -46,6 +46,10 @@ def custom_job(*pools: dict[str, Any], bucket: Bucket | None = None, **spec: Any
     return {"display_name": "a job", "job_spec": spec}
 
 
+def create(jobs: JobServiceClient, parent: str, job: dict[str, Any]) -> CustomJob:
+    return jobs.create_custom_job(request={"parent": parent, "custom_job": job})
+
+
 @pytest.fixture
 def jobs(emulator: Emulator) -> JobServiceClient:
     return JobServiceClient(**emulator.gapic)
@@ -84,9 +88,10 @@ def test_a_job_runs_and_finds_what_vertex_ai_gives_it(
     env = [{"name": "NAME", "value": "you"}, {"name": "GREETING", "value": "hi $(NAME) $$5 $(NO)"}]
     spec = pool(TALE, "--epochs=3")
     spec["container_spec"]["env"] = env
-    made = jobs.create_custom_job(
-        parent=parent,
-        custom_job={
+    made = create(
+        jobs,
+        parent,
+        {
             **custom_job(spec, bucket=bucket),
             "labels": {"team": "ml"},
             "state": "JOB_STATE_FAILED",  # output only
@@ -129,7 +134,7 @@ bucket, _, folder = os.environ["AIP_MODEL_DIR"].removeprefix("gs://").partition(
 storage.Client().bucket(bucket).blob(folder + "model.txt").upload_from_string("weights")
 """
     spec = pool(source, f"/gcs/{bucket.name}/data/in.txt", f"--out=/gcs/{bucket.name}/new/out.txt")
-    made = jobs.create_custom_job(parent=parent, custom_job=custom_job(spec, bucket=bucket))
+    made = create(jobs, parent, custom_job(spec, bucket=bucket))
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
     assert bucket.blob("new/out.txt").download_as_text() == "TWENTY-ONE"
@@ -140,7 +145,7 @@ def test_a_failure_is_told_with_the_last_line_of_the_log(
     jobs: JobServiceClient, parent: str, bucket: Bucket, ended: Callable[[str], CustomJob]
 ) -> None:
     source = "print('before'); raise ValueError('no such column: age')"
-    made = jobs.create_custom_job(parent=parent, custom_job=custom_job(pool(source), bucket=bucket))
+    made = create(jobs, parent, custom_job(pool(source), bucket=bucket))
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_FAILED
     assert "workerpool0-0 exited with a non-zero status of 1" in job.error.message
@@ -152,9 +157,10 @@ def test_several_replicas_know_of_each_other(
     jobs: JobServiceClient, parent: str, bucket: Bucket, ended: Callable[[str], CustomJob]
 ) -> None:
     server = pool("import time; time.sleep(600)")
-    made = jobs.create_custom_job(
-        parent=parent,
-        custom_job=custom_job(
+    made = create(
+        jobs,
+        parent,
+        custom_job(
             pool("import time; time.sleep(1)\n" + TALE),
             pool(TALE, replica_count=2),
             server,
@@ -182,9 +188,7 @@ def test_one_replica_that_fails_ends_the_job(
     jobs: JobServiceClient, parent: str, ended: Callable[[str], CustomJob]
 ) -> None:
     waiting = pool("import time; time.sleep(600)")
-    made = jobs.create_custom_job(
-        parent=parent, custom_job=custom_job(waiting, pool("raise SystemExit('lost its data')"))
-    )
+    made = create(jobs, parent, custom_job(waiting, pool("raise SystemExit('lost its data')")))
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_FAILED
     assert "The replica workerpool1-0" in job.error.message
@@ -194,9 +198,7 @@ def test_one_replica_that_fails_ends_the_job(
 def test_a_running_job_can_be_cancelled_and_only_then_deleted(
     jobs: JobServiceClient, parent: str, ended: Callable[[str], CustomJob]
 ) -> None:
-    made = jobs.create_custom_job(
-        parent=parent, custom_job=custom_job(pool("import time; time.sleep(600)"))
-    )
+    made = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
     until(jobs, made.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
     with pytest.raises(BadRequest, match="only a job that has ended can be deleted"):
         jobs.delete_custom_job(name=made.name)
@@ -214,11 +216,10 @@ def test_a_running_job_can_be_cancelled_and_only_then_deleted(
 def test_a_job_ends_at_its_timeout(
     jobs: JobServiceClient, parent: str, ended: Callable[[str], CustomJob]
 ) -> None:
-    made = jobs.create_custom_job(
-        parent=parent,
-        custom_job=custom_job(
-            pool("import time; time.sleep(600)"), scheduling={"timeout": {"seconds": 1}}
-        ),
+    made = create(
+        jobs,
+        parent,
+        custom_job(pool("import time; time.sleep(600)"), scheduling={"timeout": {"seconds": 1}}),
     )
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_FAILED
@@ -258,7 +259,7 @@ def test_a_python_package_runs_from_cloud_storage(
         "trainer/task.py": "import sys; from .helper import twice; print(twice(sys.argv[1]))",
         "trainer.egg-info/requires.txt": "protobuf>=4\n\n[gpu]\nnot-installed-at-all\n",
     }
-    made = jobs.create_custom_job(parent=parent, custom_job=package_job(bucket, files, "ab"))
+    made = create(jobs, parent, package_job(bucket, files, "ab"))
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
     assert job.job_spec.worker_pool_specs[0].replica_count == 1
@@ -283,7 +284,7 @@ def test_a_package_that_cannot_be_used_fails_the_job(
     files: dict[str, str],
     message: str,
 ) -> None:
-    made = jobs.create_custom_job(parent=parent, custom_job=package_job(bucket, files))
+    made = create(jobs, parent, package_job(bucket, files))
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_FAILED
     assert message in job.error.message
@@ -295,7 +296,7 @@ def test_jobs_are_listed_filtered_and_masked(
     names = {}
     for word, source in {"good": "pass", "bad": "raise SystemExit(3)"}.items():
         job = custom_job(pool(source)) | {"display_name": f"job_{word}", "labels": {"is": word}}
-        names[word] = jobs.create_custom_job(parent=parent, custom_job=job).name
+        names[word] = create(jobs, parent, job).name
     for name in names.values():
         ended(name)
 
@@ -362,7 +363,7 @@ def test_what_vertex_ai_would_refuse_is_refused_with_the_field(
     jobs: JobServiceClient, parent: str, job: dict[str, Any], field: str
 ) -> None:
     with pytest.raises(BadRequest) as refused:
-        jobs.create_custom_job(parent=parent, custom_job=job)
+        create(jobs, parent, job)
     [detail] = refused.value.details
     assert detail["fieldViolations"][0]["field"].endswith(field)
     assert list(jobs.list_custom_jobs(parent=parent)) == []
@@ -394,7 +395,7 @@ def test_what_no_host_can_do_is_said(
     jobs: JobServiceClient, parent: str, job: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(MethodNotImplemented, match=said):
-        jobs.create_custom_job(parent=parent, custom_job=job)
+        create(jobs, parent, job)
 
 
 def test_an_unknown_image_and_a_missing_bucket_fail_the_job(
@@ -403,10 +404,8 @@ def test_an_unknown_image_and_a_missing_bucket_fail_the_job(
     unknown = pool("pass")
     unknown["container_spec"]["image_uri"] = "europe-west1-docker.pkg.dev/p/r/trainer:v1"
     nowhere = {"output_uri_prefix": "gs://no-such-bucket-anywhere/base"}
-    first = jobs.create_custom_job(parent=parent, custom_job=custom_job(unknown))
-    second = jobs.create_custom_job(
-        parent=parent, custom_job=custom_job(pool("pass"), base_output_directory=nowhere)
-    )
+    first = create(jobs, parent, custom_job(unknown))
+    second = create(jobs, parent, custom_job(pool("pass"), base_output_directory=nowhere))
     for name, said in ((first.name, "trainer:v1"), (second.name, "no-such-bucket-anywhere")):
         job = ended(name)
         assert job.state == JobState.JOB_STATE_FAILED
@@ -417,9 +416,7 @@ def test_a_job_that_ran_when_the_server_was_killed_is_found_failed(tmp_path: Pat
     emulator = start(tmp_path / "state")
     parent = "projects/my-project/locations/europe-west1"
     jobs = JobServiceClient(**emulator.gapic)
-    made = jobs.create_custom_job(
-        parent=parent, custom_job=custom_job(pool("import time; time.sleep(600)"))
-    )
+    made = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
     until(jobs, made.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
     emulator.kill()
     emulator = start(tmp_path / "state")
@@ -427,9 +424,7 @@ def test_a_job_that_ran_when_the_server_was_killed_is_found_failed(tmp_path: Pat
     job = jobs.get_custom_job(name=made.name)
     assert job.state == JobState.JOB_STATE_FAILED
     assert "server stopped" in job.error.message
-    again = jobs.create_custom_job(
-        parent=parent, custom_job=custom_job(pool("import time; time.sleep(600)"))
-    )
+    again = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
     until(jobs, again.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
     assert emulator.end() == 0  # which ends the job
     assert not any((tmp_path / "state" / "work" / "jobs").iterdir())
