@@ -79,7 +79,7 @@ def until(jobs: JobServiceClient, name: str, holds: Callable[[CustomJob], bool])
 
 def log(bucket: Bucket, name: str, replica: str = "workerpool0-0") -> str:
     path = f"base/gcp-local/{name.rpartition('/')[2]}/{replica}/log.txt"
-    return bucket.blob(path).download_as_text()
+    return str(bucket.blob(path).download_as_text())
 
 
 def test_a_job_runs_and_finds_what_vertex_ai_gives_it(
@@ -102,7 +102,8 @@ def test_a_job_runs_and_finds_what_vertex_ai_gives_it(
     assert made.state == JobState.JOB_STATE_QUEUED
     job = ended(made.name)
     assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
-    assert job.create_time <= job.start_time <= job.end_time
+    moments = [job.create_time, job.start_time, job.end_time]
+    assert moments == sorted(moments)  # type: ignore[type-var]
     assert dict(job.labels) == {"team": "ml"}
     assert job.job_spec.worker_pool_specs[0].disk_spec.boot_disk_type == "pd-ssd"
     told = json.loads(log(bucket, job.name))
@@ -208,7 +209,7 @@ def test_a_running_job_can_be_cancelled_and_only_then_deleted(
     assert job.error.code == 1
     with pytest.raises(BadRequest, match="terminal state JOB_STATE_CANCELLED"):
         jobs.cancel_custom_job(name=made.name)
-    jobs.delete_custom_job(name=made.name).result()
+    jobs.delete_custom_job(name=made.name).result()  # type: ignore[no-untyped-call]
     with pytest.raises(NotFound):
         jobs.get_custom_job(name=made.name)
 
