@@ -44,7 +44,9 @@ _ENUM, _MESSAGE, _STRING, _BOOL = 14, 11, 9, 8
 
 
 @dataclass(frozen=True)
-class _Token:
+class Token:
+    """A piece of a filter: a `string`, `operator`, `paren`, `dot` or `word`, or its `end`."""
+
     kind: str
     text: str
 
@@ -58,7 +60,7 @@ def compile_filter(text: str, kind: type[Message], fields: Fields) -> Predicate:
     """
     if not text.strip():
         return lambda _: True
-    parser = _Parser(text, kind, fields)
+    parser = FilterParser(text, kind, fields)
     return parser.parse()
 
 
@@ -84,19 +86,22 @@ def message_has(message: Message, path: str) -> bool:
     return bool(message.HasField(last))
 
 
-class _Parser:
+class FilterParser:
+    """Reads a filter. A service whose filters can say more reads that in a class of its own."""
+
     def __init__(self, text: str, kind: type[Message], fields: Fields) -> None:
         self._text, self._kind, self._fields = text, kind, fields
         self._tokens = self._split(text)
         self._at = 0
 
     def parse(self) -> Predicate:
+        """Give what the filter says; InvalidArgument if it cannot be read."""
         predicate = self._all()
         if self._at < len(self._tokens):
             self._fail(f"unexpected {self._tokens[self._at].text!r}")
         return predicate
 
-    def _split(self, text: str) -> list[_Token]:
+    def _split(self, text: str) -> list[Token]:
         tokens, position = [], 0
         text = text.rstrip()
         while position < len(text):
@@ -104,7 +109,7 @@ class _Parser:
             if match is None or match.lastgroup is None:
                 self._fail(f"cannot read {text[position:]!r}")
             else:
-                tokens.append(_Token(match.lastgroup, match[match.lastgroup]))
+                tokens.append(Token(match.lastgroup, match[match.lastgroup]))
                 position = match.end()
         return tokens
 
@@ -112,10 +117,10 @@ class _Parser:
         message = f"Invalid list filter {self._text!r}: {why}."
         raise InvalidArgument.of_field("filter", message)
 
-    def _peek(self) -> _Token:
-        return self._tokens[self._at] if self._at < len(self._tokens) else _Token("end", "")
+    def _peek(self) -> Token:
+        return self._tokens[self._at] if self._at < len(self._tokens) else Token("end", "")
 
-    def _next(self) -> _Token:
+    def _next(self) -> Token:
         token = self._peek()
         if token.kind == "end":
             self._fail("it ends too early")
@@ -145,7 +150,7 @@ class _Parser:
         token = self._peek()
         minus = token.kind == "word" and token.text.startswith("-")
         if minus:
-            self._tokens[self._at] = _Token("word", token.text[1:])
+            self._tokens[self._at] = Token("word", token.text[1:])
         if minus or self._accept("NOT"):
             inner = self._term()
             return lambda message: not inner(message)
@@ -158,6 +163,11 @@ class _Parser:
                 self._fail("a parenthesis is not closed")
             return inner
         return self._comparison()
+
+    @staticmethod
+    def unquoted(token: Token) -> str:
+        """Give a token's text, without the quotes of a string."""
+        return _unquote(token.text) if token.kind == "string" else token.text
 
     def _comparison(self) -> Predicate:
         subject = self._next()

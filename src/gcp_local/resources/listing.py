@@ -6,10 +6,11 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.resources.filtering import Fields, compile_filter, value_at
+from gcp_local.resources.filtering import Fields, Predicate, compile_filter, value_at
 from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 M = TypeVar("M", bound=Message)
+FilterCompiler = Callable[[str, type[Message], Fields], Predicate]
 _FOREIGN = "The page token is not valid for this request."
 _POSITION = re.compile(r"[0-9]{1,18}")
 DEFAULT_PAGE, MAX_PAGE = 100, 1000
@@ -30,6 +32,7 @@ def list_page(
     filterable: Fields | None = None,
     sortable: Fields | None = None,
     newest_first: bool = False,
+    compiler: FilterCompiler = compile_filter,
 ) -> tuple[list[M], str]:
     """Answer a List request: what passes its filter, in its order, one page of it.
 
@@ -40,6 +43,7 @@ def list_page(
         filterable: what one may filter by.
         sortable: what one may sort by.
         newest_first: the order when none is asked for.
+        compiler: reads the filter, where a service's filters can say more than the usual.
 
     Returns:
         The page and the next page's token, empty at the end.
@@ -51,7 +55,7 @@ def list_page(
     asked = request.DESCRIPTOR.fields_by_name
     wanted = request.filter if "filter" in asked else ""
     order = request.order_by if "order_by" in asked else ""
-    holds = compile_filter(wanted, kind, filterable or {})
+    holds = compiler(wanted, kind, filterable or {})
     found = [resource for resource in resources if holds(resource)]
     if newest_first:
         found.reverse()

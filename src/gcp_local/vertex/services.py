@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
+from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
@@ -48,6 +49,7 @@ class VertexAI:
         parts: dict[str, Sequence[object]] = {
             "PipelineService": [self.pipelines],
             "JobService": [self.custom_jobs],
+            "MetadataService": metadata_services(platform, self.metadata),
             "ModelService": [ModelService(platform)],
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from gcp_local import clock
-from gcp_local.errors import NotFound
+from gcp_local.errors import AlreadyExists, NotFound
 from gcp_local.rpc.protos import Message, timestamp
 from gcp_local.vertex.metadata.kinds import (
     Artifact,
@@ -62,8 +62,16 @@ class MetadataGraph:
                 self._resources.add(name, store)
         return name
 
-    def check_store(self, name: str) -> None:
-        """Raise NotFound if there is no such store."""
+    def open_store(self, name: str) -> None:
+        """Make sure of a store; the default one comes into being when it is first used.
+
+        Raises:
+            NotFound: there is no such store.
+
+        """
+        location, _, own = name.partition("/metadataStores/")
+        if own == DEFAULT_STORE:
+            self.ensure_store(location)
         self._resources.get(name, MetadataStore)
 
     def delete_store(self, name: str) -> None:
@@ -72,7 +80,14 @@ class MetadataGraph:
             self._resources.delete(name, MetadataStore)
             for kind in (Artifact, Execution, Context, MetadataSchema):
                 for node in list(self._resources.children(name, kind)):
-                    self.delete(node.name, kind)
+                    self._resources.delete(node.name, kind)
+            inside = (f"{name}/", f"{name}0")  # "0" comes after "/"
+            self._database.run(
+                "DELETE FROM metadata_events WHERE execution > ? AND execution < ?", *inside
+            )
+            self._database.run(
+                "DELETE FROM metadata_members WHERE context > ? AND context < ?", *inside
+            )
 
     # Nodes
 
@@ -96,6 +111,14 @@ class MetadataGraph:
     def nodes(self, store: str, kind: type[M]) -> Iterator[M]:
         """Go through a store's nodes of one kind, oldest first."""
         return self._resources.children(store, kind)
+
+    def add(self, node: Message) -> Message:
+        """Keep a new node, as `put` does; AlreadyExists if its name is taken."""
+        with self._database.transaction():
+            if self._resources.find(node.name, type(node)) is not None:
+                noun = node.DESCRIPTOR.name
+                raise AlreadyExists(f"The {noun} {node.name!r} already exists.")
+            return self.put(node)
 
     def put(self, node: Message) -> Message:
         """Keep a new node, or a newer state of one; its times and its etag are set in it.
