@@ -67,9 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="run without a GPU or TPU what asks for one; without this it is refused",
     )
+    serve.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help='what is to go wrong from the start, as JSON: {"faults": [RULE, …]}',
+    )
     serve.add_argument("--verbose", action="store_true", help="log every request")
     asked = parser.parse_args(arguments)
 
+    from gcp_local.errors import InvalidArgument
     from gcp_local.images.mapping import MappingError
     from gcp_local.web.serving import StateBusyError, run
 
@@ -81,8 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             verbose=asked.verbose,
             images=_mappings(asked.image, asked.images),
             accelerators_ignored=asked.ignore_accelerators,
+            faults=asked.faults,
         )
-    except (MappingError, StateBusyError, OSError) as error:
+    except (InvalidArgument, MappingError, StateBusyError, OSError) as error:
         print(f"gcp-local: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0

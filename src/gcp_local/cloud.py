@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gcp_local.admin.rest import AdminEndpoint
 from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
+from gcp_local.faults import Faults
 from gcp_local.images.mapping import ImageMappings
 from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
@@ -103,11 +104,12 @@ class Cloud:
             ],
         }
         self.dispatcher = Dispatcher(RouteTable.load(), services)
+        self.faults = Faults(self.dispatcher.routes)
         self.storage = StorageEndpoint(
             self.buckets, self.objects, Uploads(self.database, self.objects), self.projects
         )
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
-        self.admin = AdminEndpoint(self.state, self.images)
+        self.admin = AdminEndpoint(self.state, self.images, self.faults)
         self.metadata_server = MetadataServer()
         # Operations last: what a service takes up again may settle its own.
         self._workers: Sequence[Worker] = [*self.vertex.workers, operations]

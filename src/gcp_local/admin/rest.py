@@ -4,6 +4,10 @@ GET  /gcp-local/server                     whose server this is
 PUT  /gcp-local/images?repository=…&tag=…  a tar: stands in for `docker build` and `docker push`
 GET  /gcp-local/clock                      what time it is
 POST /gcp-local/clock  {"advance": "60s"}  sets the clock forward
+GET  /gcp-local/faults                     what is ordered to go wrong, and what was called
+PUT  /gcp-local/faults {"faults": [RULE]}  orders exactly these faults: see `gcp_local.faults`
+POST /gcp-local/faults RULE                orders one more
+DELETE /gcp-local/faults                   orders nothing, and forgets what was called
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gcp_local.faults import Faults
     from gcp_local.images.store import ImageStore
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
@@ -31,14 +36,19 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
 class AdminEndpoint:
     """Answers everything under `/gcp-local/`."""
 
-    def __init__(self, state: Path, images: ImageStore) -> None:
+    def __init__(self, state: Path, images: ImageStore, faults: Faults) -> None:
         self._state = state
+        self._faults = faults
         self._images = images
         self._handlers: dict[tuple[str, str], Callable[[Request], Answer]] = {
             ("GET", "server"): self._server,
             ("PUT", "images"): self._image,
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._advance,
+            ("GET", "faults"): self._tell_faults,
+            ("PUT", "faults"): self._order_faults,
+            ("POST", "faults"): self._order_fault,
+            ("DELETE", "faults"): self._end_faults,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -75,3 +85,18 @@ class AdminEndpoint:
         except (ValueError, OverflowError) as error:
             raise InvalidArgument(f"{step!r}: {error}") from None
         return Answer.of_json({"now": clock.rfc3339(moment)})
+
+    def _tell_faults(self, _request: Request) -> Answer:
+        return Answer.of_json(self._faults.as_json())
+
+    def _order_faults(self, request: Request) -> Answer:
+        self._faults.replace(parse_json(request.body))
+        return Answer.of_json(self._faults.as_json())
+
+    def _order_fault(self, request: Request) -> Answer:
+        self._faults.add(parse_json(request.body))
+        return Answer.of_json(self._faults.as_json())
+
+    def _end_faults(self, _request: Request) -> Answer:
+        self._faults.clear()
+        return Answer.of_json({})

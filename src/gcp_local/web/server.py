@@ -7,8 +7,13 @@ comes from another origin (cross-site request) is refused before it is read.
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
 import re
+import signal
+import socket
+import struct
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -26,6 +31,8 @@ from gcp_local.errors import (
     NotFound,
     PayloadTooLarge,
     PermissionDenied,
+    ResourceExhausted,
+    Unavailable,
 )
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
 from gcp_local.rpc.dispatch import Call
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from gcp_local.cloud import Cloud
+    from gcp_local.faults import Rule
 
 log = logging.getLogger("gcp_local")
 
@@ -46,6 +54,14 @@ _MAX_UPLOAD = 1024 * 1024 * 1024
 # "/ui/…" is how the Vertex AI clients ask for operations and locations.
 _RPC = ("v1", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
+
+
+_ORDERED: dict[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class _Reset(Exception):
+    """The connection is to be reset, as a fault has it."""
 
 
 class Server:
@@ -66,6 +82,9 @@ class Server:
         try:
             answer = await self._reply(incoming, path)
         except ClientDisconnect:
+            return
+        except _Reset:
+            await _reset(receive, send)
             return
         try:
             response = rendered(answer, head=head)
@@ -88,14 +107,40 @@ class Server:
             _guard(incoming)
             body = await _body(incoming, _limit(path))
             request = _request(incoming, path, body, self._cloud.endpoint)
-            return await run_in_threadpool(self._answer, request)
-        except ClientDisconnect:
+            return await self._carry_out(request)
+        except (ClientDisconnect, _Reset):
             raise
         except ApiError as error:
             return _refusal(error, path)
         except Exception:
             log.exception("%s %s", incoming.method, path)
             return _refusal(Internal(_FAULT), path)
+
+    async def _carry_out(self, request: Request) -> Answer:
+        """Answer a request, with the fault that was ordered for it, if one was."""
+        call, fault = self._cloud.faults.meet(request.method, request.path)
+        answer = None
+        if fault is not None and not fault.after:
+            answer = await _strike(fault, request.path)
+        if answer is None:
+            try:
+                answer = await run_in_threadpool(self._answer, request)
+            except ApiError as error:
+                answer = _refusal(error, request.path)
+            except Exception:
+                call.status = Internal.code
+                raise
+        if fault is not None and fault.after:
+            try:
+                instead = await _strike(fault, request.path)
+            except BaseException:
+                _close(answer)
+                raise
+            if instead is not None:
+                _close(answer)
+                answer = instead
+        call.status = answer.status
+        return answer
 
     def _answer(self, request: Request) -> Answer:
         """Hand a request to whom it concerns; the one point through which everything goes."""
@@ -113,6 +158,33 @@ class Server:
         if first == "gcp-local":
             return cloud.admin.answer(request)
         raise NotFound(f"Not found: {request.path}")
+
+
+async def _strike(fault: Rule, path: str) -> Answer | None:
+    """Do what a fault orders; give the answer that it puts in the place of the call's own."""
+    await asyncio.sleep(fault.latency)
+    if fault.stop:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fault.reset:
+        raise _Reset
+    if fault.error is None:
+        return None
+    refusal = _refusal(_ORDERED[fault.error]("A fault that was ordered."), path)
+    if fault.retry_after is None:
+        return refusal
+    headers = {**refusal.headers, "retry-after": str(fault.retry_after)}
+    return Answer(refusal.status, refusal.body, headers)
+
+
+async def _reset(receive: Receive, send: Send) -> None:
+    """Reset the connection that a request came by, and wait until it has gone."""
+    # ASGI has no word for this: uvicorn's `send` is a method of what holds the transport.
+    transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    transport.abort()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _guard(incoming: _Incoming) -> None:

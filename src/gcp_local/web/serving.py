@@ -39,6 +39,7 @@ def run(
     verbose: bool = False,
     images: ImageMappings | None = None,
     accelerators_ignored: bool = False,
+    faults: Path | None = None,
 ) -> None:
     """Serve a state folder until SIGTERM, SIGINT or the idle time ends it.
 
@@ -46,6 +47,7 @@ def run(
 
     Raises:
         StateBusyError: another server has the folder.
+        InvalidArgument: the file of faults is not well formed.
         OSError: the port is taken, or the folder cannot be used.
 
     """
@@ -60,10 +62,13 @@ def run(
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Late, for they take a second: a second server on the folder is refused without the wait.
         from gcp_local.cloud import Cloud
+        from gcp_local.rpc.dispatch import parse_json
         from gcp_local.web.server import Server
 
         cloud = Cloud(state, endpoint, images=images, accelerators_ignored=accelerators_ignored)
         try:
+            if faults is not None:
+                cloud.faults.replace(parse_json(faults.read_bytes()))
             _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
         finally:
             (state / "server.json").unlink(missing_ok=True)
