@@ -27,7 +27,6 @@ from gcp_local.rpc.routes import RouteTable
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.storage.objects import ObjectStore
 from gcp_local.storage.rest import StorageEndpoint
-from gcp_local.storage.uploads import Uploads
 from gcp_local.vertex.platform import Platform
 from gcp_local.vertex.services import VertexAI
 
@@ -105,9 +104,7 @@ class Cloud:
         }
         self.dispatcher = Dispatcher(RouteTable.load(), services)
         self.faults = Faults(self.dispatcher.routes)
-        self.storage = StorageEndpoint(
-            self.buckets, self.objects, Uploads(self.database, self.objects), self.projects
-        )
+        self.storage = StorageEndpoint(self.database, self.buckets, self.objects, self.projects)
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
         self.admin = AdminEndpoint(self.state, self.images, self.faults)
         self.metadata_server = MetadataServer()

@@ -7,13 +7,16 @@ import gzip
 import hashlib
 import os
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import google_crc32c
 import pytest
 from google.api_core import exceptions
-from google.cloud.storage import Bucket, Client
+from google.cloud.storage import Blob, Bucket, Client
 
 from tests.gcp_local.emulators import Emulator
 
@@ -102,16 +105,42 @@ CONDITIONS: list[tuple[dict[str, int | str], bool]] = [
 ]
 WRITES = [
     (act, condition, holds)
-    for act in ("simple", "resumable", "patch", "delete", "copy", "compose")
+    for act in (
+        "media", "multipart", "resumable", "patch", "update", "delete", "copy", "rewrite",
+        "class", "compose",
+    )
     for condition, holds in CONDITIONS
     # The client offers no "not match" when it composes.
     if not (act == "compose" and "not_match" in next(iter(condition)))
-]
+]  # fmt: skip
+
+
+def changed(blob: Blob) -> Blob:
+    blob.metadata = {"k": "v"}
+    return blob
+
+
+ACTS: dict[str, Callable[[Blob, Blob, dict[str, Any]], object]] = {
+    "multipart": lambda blob, _, said: blob.upload_from_string("after", **said),
+    "resumable": lambda blob, _, said: blob.upload_from_string("after", **said),
+    "patch": lambda blob, _, said: changed(blob).patch(**said),
+    "update": lambda blob, _, said: changed(blob).update(**said),
+    "delete": lambda blob, _, said: blob.delete(**said),
+    "copy": lambda blob, source, said: blob.bucket.copy_blob(source, blob.bucket, "target", **said),
+    "rewrite": lambda blob, source, said: blob.rewrite(source, **said),
+    "class": lambda blob, _, said: blob.update_storage_class("NEARLINE", **said),
+    "compose": lambda blob, source, said: blob.compose([source], **said),
+}
+
+
+def camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(part.capitalize() for part in rest)
 
 
 @pytest.mark.parametrize(("act", "condition", "holds"), WRITES)
 def test_every_precondition_on_every_kind_of_write(
-    bucket: Bucket, act: str, condition: dict[str, int | str], holds: bool
+    emulator: Emulator, bucket: Bucket, act: str, condition: dict[str, int | str], holds: bool
 ) -> None:
     blob = bucket.blob("target")
     blob.upload_from_string("before")
@@ -122,18 +151,15 @@ def test_every_precondition_on_every_kind_of_write(
     }
 
     def write() -> None:
-        target = bucket.blob("target", chunk_size=256 * KIB if act == "resumable" else None)
-        if act in ("simple", "resumable"):
-            target.upload_from_string("after", **said)
-        elif act == "patch":
-            target.metadata = {"k": "v"}
-            target.patch(**said)
-        elif act == "delete":
-            target.delete(**said)
-        elif act == "copy":
-            target.rewrite(source, **said)
+        if act == "media":
+            query = {camel(name): value for name, value in said.items()}
+            path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=target"
+            code = emulator.call("POST", path, data="after", params=query).status_code
+            if code != 200:
+                raise exceptions.from_http_status(code, "refused")  # type: ignore[no-untyped-call]
         else:
-            target.compose([source], **said)
+            size = 256 * KIB if act == "resumable" else None
+            ACTS[act](bucket.blob("target", chunk_size=size), source, said)
 
     if holds:
         write()
@@ -355,11 +381,71 @@ def test_a_bucket_can_be_nowhere_else(storage_client: Client, location: str) -> 
     assert storage_client.lookup_bucket(name) is None
 
 
-def test_what_is_not_kept_is_not_promised(storage_client: Client) -> None:
-    bucket = storage_client.bucket(f"versioned-{uuid.uuid4().hex}")
-    bucket.versioning_enabled = True
-    with pytest.raises(exceptions.MethodNotImplemented, match="versioning"):
-        storage_client.create_bucket(bucket)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"lifecycle": {"rule": [{"action": {"type": "Delete"}, "condition": {"age": 1}}]}},
+        {"cors": [{"origin": ["*"]}]},
+        {"website": {"mainPageSuffix": "index.html"}},
+        {"autoclass": {"enabled": True}},
+        {"billing": {"requesterPays": True}},
+        {"encryption": {"defaultKmsKeyName": "projects/p/locations/l/keyRings/r/cryptoKeys/k"}},
+        {"softDeletePolicy": {"retentionDurationSeconds": "604800"}},
+        {"hierarchicalNamespace": {"enabled": True}},
+    ],
+    ids=lambda setting: next(iter(setting)),
+)
+def test_what_is_not_kept_is_not_promised(
+    emulator: Emulator, bucket: Bucket, setting: dict[str, object]
+) -> None:
+    answer = emulator.call("PATCH", f"/storage/v1/b/{bucket.name}", json=setting)
+    assert answer.status_code == 501
+    assert next(iter(setting)) in answer.json()["error"]["message"]
+
+
+def test_what_is_switched_off_is_no_promise(emulator: Emulator, project: str) -> None:
+    body = {
+        "name": f"plain-{uuid.uuid4().hex}",
+        "softDeletePolicy": {"retentionDurationSeconds": 0},
+        "autoclass": {"enabled": False},
+        "lifecycle": None,
+    }
+    answer = emulator.call("POST", f"/storage/v1/b?project={project}", json=body)
+    assert answer.json()["softDeletePolicy"] == {"retentionDurationSeconds": "0"}
+
+
+def test_an_object_has_its_buckets_storage_class_until_it_is_rewritten(
+    emulator: Emulator, storage_client: Client
+) -> None:
+    bucket = storage_client.bucket(f"near-{uuid.uuid4().hex}")
+    bucket.storage_class = "NEARLINE"
+    storage_client.create_bucket(bucket)
+    blob = bucket.blob("b")
+    blob.metadata = {"k": "v"}
+    blob.upload_from_string("x")
+    assert blob.storage_class == "NEARLINE"
+    patched = emulator.call(
+        "PATCH", f"/storage/v1/b/{bucket.name}/o/b", json={"storageClass": "COLDLINE"}
+    )
+    assert patched.status_code == 400
+    blob.update_storage_class("COLDLINE")
+    blob.reload()
+    assert (blob.storage_class, blob.metadata) == ("COLDLINE", {"k": "v"})
+
+
+def test_a_custom_time_only_goes_forward(bucket: Bucket) -> None:
+    blob = bucket.blob("b")
+    blob.custom_time = datetime(2026, 1, 2, tzinfo=UTC)
+    blob.upload_from_string("x")
+    blob.custom_time = datetime(2026, 1, 3, tzinfo=UTC)
+    blob.patch()
+    for wrong in (datetime(2026, 1, 2, tzinfo=UTC), None):
+        blob.custom_time = wrong
+        with pytest.raises(exceptions.BadRequest, match="custom time"):
+            blob.patch()
+    found = bucket.get_blob("b")
+    assert found is not None
+    assert found.custom_time == datetime(2026, 1, 3, tzinfo=UTC)
 
 
 def test_missing_things_are_not_found(bucket: Bucket) -> None:

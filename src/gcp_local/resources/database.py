@@ -32,6 +32,10 @@ CREATE TABLE IF NOT EXISTS buckets (
 CREATE TABLE IF NOT EXISTS objects (
     bucket TEXT NOT NULL, name TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (bucket, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS noncurrent (   -- objects' generations that are live no more
+    bucket TEXT NOT NULL, name TEXT NOT NULL, generation INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (bucket, name, generation)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS metadata_events (
@@ -44,6 +48,10 @@ CREATE TABLE IF NOT EXISTS metadata_members (
     context TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (context, member)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS metadata_members_by_member ON metadata_members (member);
+CREATE TABLE IF NOT EXISTS multipart_uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS multipart_parts (
+    upload TEXT NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (upload, number)
+) STRICT, WITHOUT ROWID;
 """
 
 

@@ -19,7 +19,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Blob:
-    """A file with its checksums (base64, as in the API).
+    """A file with its checksums (base64, as in the API); no MD5 if it was put together.
 
     `borrowed` is a file that was the writer's own before; if nothing comes of the write, it is
     the writer's again.
@@ -27,7 +27,7 @@ class Blob:
 
     path: Path
     size: int
-    md5: str
+    md5: str | None
     crc32c: str
     borrowed: bool = False
 

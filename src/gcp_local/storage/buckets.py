@@ -7,20 +7,38 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
-from gcp_local.errors import AlreadyExists, ConditionNotMet, InvalidArgument, NotFound, NotModified
+from gcp_local.errors import (
+    AlreadyExists,
+    ConditionNotMet,
+    InvalidArgument,
+    NotFound,
+    NotModified,
+    PermissionDenied,
+    Unimplemented,
+)
 from gcp_local.storage.locations import kind_of
 from gcp_local.storage.names import check_bucket_name
+from gcp_local.storage.values import Preconditions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gcp_local.resources.database import Database
-    from gcp_local.storage.values import Preconditions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """A bucket, as far as this stand-in keeps one."""
+    """A bucket, as far as this stand-in keeps one. Times are microseconds.
+
+    Attributes:
+        versioning: whether what is replaced or deleted stays as a noncurrent generation; None
+            if nobody ever said.
+        retention: for how many seconds an object can be neither replaced nor deleted.
+        retention_since: when that was said.
+        retention_locked: whether it can be lengthened only.
+        event_based_hold: whether new objects have one.
+
+    """
 
     name: str
     project: str
@@ -33,6 +51,11 @@ class Bucket:
     uniform_access: bool = False
     public_access_prevention: str = "inherited"
     policy: Mapping[str, Any] = field(default_factory=dict)
+    versioning: bool | None = None
+    retention: int | None = None
+    retention_since: int | None = None
+    retention_locked: bool = False
+    event_based_hold: bool | None = None
 
 
 class BucketStore:
@@ -58,6 +81,7 @@ class BucketStore:
 
         """
         check_bucket_name(name)
+        _check_agreement(said.get("versioning"), said.get("retention"))
         if kind_of(location.upper()) is None:
             raise InvalidArgument(f"The specified location constraint is not valid: {location!a}")
         now = clock.micros(clock.now())
@@ -119,21 +143,41 @@ class BucketStore:
         with self._database.transaction():
             bucket = self.get(name)
             check_metageneration(bucket, preconditions)
+            changes = changes_to(bucket)
+            _check_lock(bucket, changes)
             changed = replace(
                 bucket,
                 metageneration=bucket.metageneration + 1,
                 updated=clock.micros(clock.now()),
-                **changes_to(bucket),
+                **changes,
             )
+            _check_agreement(changed.versioning, changed.retention)
             self._put(changed)
         return changed
+
+    def lock_retention(self, name: str, metageneration: int) -> Bucket:
+        """Lock a bucket's retention policy, for ever.
+
+        Raises:
+            ConditionNotMet: the bucket has another metageneration.
+            InvalidArgument: it has no retention policy.
+
+        """
+
+        def locked(bucket: Bucket) -> dict[str, Any]:
+            if bucket.retention is None:
+                raise InvalidArgument(f"The bucket {name!r} has no retention policy to lock.")
+            return {"retention_locked": True}
+
+        return self.patch(name, locked, Preconditions(if_metageneration_match=metageneration))
 
     def delete(self, name: str, preconditions: Preconditions) -> None:
         """Delete an empty bucket; AlreadyExists (409, as Cloud Storage says) if it is not empty."""
         with self._database.transaction():
             check_metageneration(self.get(name), preconditions)
-            if self._database.row("SELECT 1 FROM objects WHERE bucket = ?", name):
-                raise AlreadyExists("The bucket you tried to delete is not empty.")
+            for table in ("objects", "noncurrent"):
+                if self._database.row(f"SELECT 1 FROM {table} WHERE bucket = ?", name):  # noqa: S608
+                    raise AlreadyExists("The bucket you tried to delete is not empty.")
             self._database.run("DELETE FROM buckets WHERE name = ?", name)
 
     def _put(self, bucket: Bucket) -> None:
@@ -143,6 +187,22 @@ class BucketStore:
             bucket.project,
             json.dumps(asdict(bucket)),
         )
+
+
+def _check_lock(bucket: Bucket, changes: Mapping[str, Any]) -> None:
+    if not bucket.retention_locked or "retention" not in changes:
+        return
+    wanted = changes["retention"]
+    if wanted is None or wanted < (bucket.retention or 0):
+        raise PermissionDenied(
+            "Cannot reduce retention duration of a locked Retention Policy for bucket"
+            f" '{bucket.name}'."
+        )
+
+
+def _check_agreement(versioning: bool | None, retention: int | None) -> None:
+    if versioning and retention is not None:
+        raise Unimplemented("The embedded cloud keeps no versions under a retention policy.")
 
 
 def check_metageneration(

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import gzip
 import re
+import tempfile
 import zlib
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from gcp_local import clock
-from gcp_local.errors import InvalidArgument, RangeNotSatisfiable
+from gcp_local.errors import InvalidArgument, PayloadTooLarge, RangeNotSatisfiable
 from gcp_local.storage import wire
 from gcp_local.web.messages import Answer, FileSlice, Request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.values import Object
 
 _RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
 _MAX_DIGITS = 18
+_PIECE = 1 << 20
+MAX_UNPACKED = 1 << 30
 
 
 def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> Answer:
@@ -28,6 +33,7 @@ def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> An
         NotFound, NotModified, ConditionNotMet: as for the metadata.
         RangeNotSatisfiable: the range begins behind the end.
         InvalidArgument: said to be gzip, but not.
+        PayloadTooLarge: more gzip than this stand-in unpacks.
 
     """
     query = request.parameters
@@ -38,13 +44,13 @@ def answer(objects: ObjectStore, request: Request, bucket: str, name: str) -> An
         preconditions=wire.preconditions_of(query),
     )
     try:
-        return _answer(found, file, request)
+        return _answer(objects, found, file, request)
     except BaseException:
         file.close()
         raise
 
 
-def _answer(found: Object, file: BinaryIO, request: Request) -> Answer:
+def _answer(objects: ObjectStore, found: Object, file: BinaryIO, request: Request) -> Answer:
     headers = _headers(found)
     zipped = found.content_encoding == "gzip"
     if zipped and "gzip" not in request.headers.get("accept-encoding", ""):
@@ -52,7 +58,8 @@ def _answer(found: Object, file: BinaryIO, request: Request) -> Answer:
         headers.pop("content-encoding")
         headers["warning"] = "214 UploadServer gunzipped"
         with file:
-            return Answer(200, _unpacked(file.read()), headers)
+            content, size = unpacked(file, objects.scratch().parent)
+        return Answer(200, FileSlice(content, 0, size), headers)
     window = _window(request.headers.get("range"), found.size)
     if window is None:
         return Answer(200, FileSlice(file, 0, found.size), headers)
@@ -107,9 +114,38 @@ def _position(digits: str) -> int | None:
     return int(digits.lstrip("0")[: _MAX_DIGITS + 1] or "0")
 
 
-def _unpacked(content: bytes) -> bytes:
+def unpacked(file: BinaryIO, folder: Path, limit: int = MAX_UNPACKED) -> tuple[BinaryIO, int]:
+    """Unpack into a nameless file, piece by piece: a few bytes may hold more than fits in memory.
+
+    Returns:
+        The file, which whoever sends it closes, and its size.
+
+    Raises:
+        InvalidArgument: the bytes are not gzip.
+        PayloadTooLarge: there are more of them than this stand-in unpacks.
+
+    """
+    target: BinaryIO = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
     try:
-        return gzip.decompress(content)
+        size = 0
+        with gzip.open(file) as packed:
+            while piece := packed.read(_PIECE):
+                size += len(piece)
+                _check_unpacked(size, limit)
+                target.write(piece)
     except (OSError, EOFError, zlib.error) as error:
+        target.close()
         message = f"The object's contentEncoding is gzip, but its bytes are not gzip: {error}."
         raise InvalidArgument(message) from None
+    except BaseException:
+        target.close()
+        raise
+    return target, size
+
+
+def _check_unpacked(size: int, limit: int) -> None:
+    if size > limit:
+        raise PayloadTooLarge(
+            f"The embedded cloud unpacks no more than {limit} bytes: ask for the object with"
+            " 'Accept-Encoding: gzip'."
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from gcp_local.storage.glob import Glob
     from gcp_local.storage.values import Object
 
 
@@ -21,7 +22,9 @@ class Question:
         start: the first name that may come.
         end: the first name that may not come any more.
         with_folders: list an object whose name is a folder's, too.
-        after: go on behind this name (from an earlier page).
+        after: go on behind this name and generation (from an earlier page).
+        versions: list each generation; without, the generation plays no part.
+        glob: the pattern that names must fit.
         size: how many objects and folders a page has at most.
 
     """
@@ -31,30 +34,35 @@ class Question:
     start: str = ""
     end: str | None = None
     with_folders: bool = False
-    after: str = ""
+    after: tuple[str, int] | None = None
+    versions: bool = False
+    glob: Glob | None = None
     size: int = 1000
 
 
 @dataclass(frozen=True)
 class Page:
-    """Objects, folders ("prefixes"), and the name to go on behind, if there is more."""
+    """Objects, folders ("prefixes"), and what to go on behind, if there is more."""
 
     items: Sequence[Object]
     prefixes: Sequence[str]
-    go_on_after: str | None
+    go_on_after: tuple[str, int] | None
 
 
 def page_of(objects: Iterable[Object], asked: Question) -> Page:
-    """Cut a page out of objects that come in the order of their names, from `start` on."""
+    """Cut a page out of objects that come in the order of their names and ages, from `start` on."""
     items: list[Object] = []
     prefixes: list[str] = []
-    last = ""
+    last = ("", 0)
     for described in objects:
         name = described.name
-        if asked.after and name <= asked.after:
+        place = (name, described.generation if asked.versions else 0)
+        if asked.after is not None and place <= asked.after:
             continue
         if asked.end is not None and name >= asked.end:
             break
+        if asked.glob is not None and not asked.glob.matches(name):
+            continue
         folder = _folder(name, asked)
         opens = folder is None or folder not in prefixes[-1:]
         if opens and len(items) + len(prefixes) >= asked.size:
@@ -63,7 +71,7 @@ def page_of(objects: Iterable[Object], asked: Question) -> Page:
             prefixes.append(folder)
         if folder is None or (asked.with_folders and name == folder):
             items.append(described)
-        last = name
+        last = place
     return Page(items, prefixes, None)
 
 

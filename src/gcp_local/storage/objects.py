@@ -10,130 +10,37 @@ within one transaction finds the file.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local import clock
-from gcp_local.errors import Internal, InvalidArgument, NotFound
-from gcp_local.storage.blobs import Blobs
+from gcp_local.errors import InvalidArgument
+from gcp_local.storage.blobs import Blob, Blobs
 from gcp_local.storage.names import check_object_name
-from gcp_local.storage.values import ANY, Description, Object, Preconditions, check_headers
+from gcp_local.storage.protection import check_unprotected
+from gcp_local.storage.reading import ObjectReader, no_such_object
+from gcp_local.storage.values import ANY, Description, Object, Preconditions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gcp_local.resources.database import Database
-    from gcp_local.storage.blobs import Blob
+    from gcp_local.storage.buckets import Bucket
 
 
-class ObjectStore:
+class ObjectStore(ObjectReader):
     """The source of truth for what lies in the buckets."""
 
     def __init__(self, database: Database, folder: Path) -> None:
-        self._database = database
-        self._blobs = Blobs(folder / "blobs")
+        super().__init__(database, Blobs(folder / "blobs"))
         self._blobs.sweep(self._named())
-
-    # Reading
-
-    def get(
-        self,
-        bucket: str,
-        name: str,
-        *,
-        generation: int | None = None,
-        preconditions: Preconditions = ANY,
-    ) -> Object:
-        """Describe the live object.
-
-        Raises:
-            NotFound: no such object, or `generation` is not the live one.
-            ConditionNotMet, NotModified: as the preconditions say.
-
-        """
-        live = self.find(bucket, name)
-        if live is None or generation not in (None, live.generation):
-            self._require_bucket(bucket)
-            raise _no_such_object(bucket, name)
-        preconditions.check(live, reading=True)
-        return live
-
-    def find(self, bucket: str, name: str) -> Object | None:
-        """Describe the live object, if there is one."""
-        row = self._database.row(
-            "SELECT body FROM objects WHERE bucket = ? AND name = ?", bucket, name
-        )
-        return Object(**json.loads(row["body"])) if row else None
-
-    def open_path(self, bucket: str, name: str) -> Path:
-        """Find the read-only file of the live generation's bytes.
-
-        The file goes when the object is replaced or deleted, maybe before it is opened: `open`
-        knows no such gap.
-
-        Raises:
-            NotFound: no such object.
-            Internal: its file is lost.
-
-        """
-        with self._database.transaction():
-            path = self._blobs.path(self.get(bucket, name).blob)
-            if not path.exists():
-                raise _lost(bucket, name)
-        return path
-
-    def open(
-        self,
-        bucket: str,
-        name: str,
-        *,
-        generation: int | None = None,
-        preconditions: Preconditions = ANY,
-    ) -> tuple[Object, BinaryIO]:
-        """Describe the live object and open its bytes, which stay readable whatever comes.
-
-        Raises:
-            NotFound, ConditionNotMet, NotModified: as `get`.
-            Internal: its file is lost.
-
-        """
-        with self._database.transaction():
-            live = self.get(bucket, name, generation=generation, preconditions=preconditions)
-            try:
-                return live, self._blobs.path(live.blob).open("rb")
-            except FileNotFoundError:
-                raise _lost(bucket, name) from None
-
-    def list(self, bucket: str, prefix: str = "") -> list[Object]:
-        """List the live objects whose names begin with the prefix, in the order of their UTF-8.
-
-        Raises:
-            NotFound: no such bucket.
-
-        """
-        self._require_bucket(bucket)
-        return list(self.scan(bucket, prefix))
-
-    def scan(self, bucket: str, prefix: str = "", start: str = "") -> Iterator[Object]:
-        """Go through the live objects from the name `start` on."""
-        rows = self._database.rows(
-            "SELECT name, body FROM objects WHERE bucket = ? AND name >= ? ORDER BY name",
-            bucket,
-            max(prefix, start, key=str.encode),
-        )
-        for row in rows:
-            if not row["name"].startswith(prefix):
-                return
-            yield Object(**json.loads(row["body"]))
-
-    # Writing
 
     def write(
         self,
         bucket: str,
         name: str,
-        source: Path | bytes | BinaryIO,
+        source: Blob | Path | bytes | BinaryIO,
         *,
         content_type: str | None = None,
         metadata: Mapping[str, str] | None = None,
@@ -146,7 +53,7 @@ class ObjectStore:
         Args:
             bucket: an existing bucket's name.
             name: the object's name.
-            source: the bytes, or a file that holds them, by its path or open.
+            source: the bytes, or a file that holds them, by its path, open, or weighed.
             content_type: shorthand for the description's.
             metadata: shorthand for the description's.
             description: what else to say of the object, and the checksums to hold it to.
@@ -157,16 +64,24 @@ class ObjectStore:
         Raises:
             NotFound: no such bucket.
             ConditionNotMet: a precondition does not hold; nothing was written.
+            PermissionDenied: a hold or a retention policy keeps the live object.
             InvalidArgument: a bad name, or a checksum that does not fit the bytes.
 
         """
-        check_object_name(name)
         said = description or Description(content_type=content_type, metadata=metadata or {})
-        self._require_bucket(bucket)
-        preconditions.check(self.find(bucket, name))  # early: spare the copying
-        return self._commit(bucket, name, self._lay_down(source, move=move), said, preconditions)
+        self.check_writable(bucket, name, preconditions)  # early: spare the copying
+        blob = self.lay_down(source, move=move)
+        return self._commit(bucket, name, blob, said, preconditions)
 
-    def _lay_down(self, source: Path | bytes | BinaryIO, *, move: bool) -> Blob:
+    def check_writable(self, bucket: str, name: str, preconditions: Preconditions) -> None:
+        """Raise what a write would raise now, whatever its bytes."""
+        check_object_name(name)
+        self._check_replaceable(self._buckets.get(bucket), self.find(bucket, name), preconditions)
+
+    def lay_down(self, source: Blob | Path | bytes | BinaryIO, *, move: bool = False) -> Blob:
+        """Put bytes into a file of the store's, which no object names yet; see `write`."""
+        if isinstance(source, Blob):
+            return source
         if not isinstance(source, Path):
             return self._blobs.copy(source)
         if move:
@@ -184,11 +99,45 @@ class ObjectStore:
         preconditions: Preconditions = ANY,
     ) -> Object:
         """Write the concatenation of opened objects' bytes as a new object, which has no MD5."""
-        check_object_name(name)
-        self._require_bucket(bucket)
         count = sum(described.component_count or 1 for described, _ in sources)
-        blob = self._blobs.copy(*[file for _, file in sources])
-        return self._commit(bucket, name, blob, description, preconditions, component_count=count)
+        files = [file for _, file in sources]
+        return self.join(
+            bucket, name, files, description=description, preconditions=preconditions, count=count
+        )
+
+    def join(
+        self,
+        bucket: str,
+        name: str,
+        files: Sequence[BinaryIO],
+        *,
+        description: Description,
+        preconditions: Preconditions = ANY,
+        count: int | None = None,
+        then: Callable[[], object] = lambda: None,
+    ) -> Object:
+        """Write the concatenation of open files as a new object, which has no MD5.
+
+        Args:
+            bucket: an existing bucket's name.
+            name: the object's name.
+            files: the bytes, one behind the other.
+            description: what else to say of the object.
+            preconditions: what must be true of the live object.
+            count: of how many components it is composed, if it is.
+            then: what else is done in the same transaction.
+
+        """
+        self.check_writable(bucket, name, preconditions)
+        blob = replace(self._blobs.copy(*files), md5=None)
+        with self._database.transaction():
+            written = self._commit(bucket, name, blob, description, preconditions, count=count)
+            try:
+                then()
+            except BaseException:
+                blob.discard()
+                raise
+            return written
 
     def patch(
         self,
@@ -206,20 +155,23 @@ class ObjectStore:
             name: the object's name.
             changes_to: given the object as it is, gives the new values of its fields; nobody else
                 changes it meanwhile.
-            generation: which generation must be the live one.
-            preconditions: what must be true of the live object.
+            generation: which generation; without a number, the live one.
+            preconditions: what must be true of that generation.
 
         """
         with self._database.transaction():
-            live = self.get(bucket, name, generation=generation)
-            preconditions.check(live)
+            found = self.get(bucket, name, generation=generation)
+            preconditions.check(found)
+            now = clock.micros(clock.now())
             changed = replace(
-                live,
-                metageneration=live.metageneration + 1,
-                updated=clock.micros(clock.now()),
-                **changes_to(live),
+                found,
+                metageneration=found.metageneration + 1,
+                updated=now,
+                **changes_to(found),
             )
-            self._put(changed)
+            if found.event_based_hold and not changed.event_based_hold:
+                changed = replace(changed, hold_released=now)
+            self._shelf.put(changed)
         return changed
 
     def delete(
@@ -230,26 +182,35 @@ class ObjectStore:
         generation: int | None = None,
         preconditions: Preconditions = ANY,
     ) -> None:
-        """Delete the live object.
+        """Delete a generation for good; or, without a number, the live one.
+
+        In a bucket with versions, the latter stays as a noncurrent generation.
 
         Raises:
-            NotFound: no such object, or `generation` is not the live one.
+            NotFound: no such object, or no such generation.
             ConditionNotMet: a precondition does not hold.
+            PermissionDenied: a hold or a retention policy keeps it.
 
         """
         with self._database.transaction():
-            live = self.find(bucket, name)
-            if live is None or generation not in (None, live.generation):
-                self._require_bucket(bucket)
-                preconditions.check(live)
-                raise _no_such_object(bucket, name)
-            preconditions.check(live)
-            self._database.run("DELETE FROM objects WHERE bucket = ? AND name = ?", bucket, name)
-            self._forget(live)
+            found = self._shelf.find(bucket, name, generation)
+            home = self._buckets.get(bucket)
+            self._check_replaceable(home, found, preconditions)
+            if found is None:
+                raise no_such_object(bucket, name)
+            self._retire(found, keep=bool(home.versioning) and generation is None)
 
     def scratch(self) -> Path:
         """Name a new file in the store's folder for bytes that are still arriving."""
         return self._blobs.scratch()
+
+    def blob_path(self, blob: str) -> Path:
+        """Find a file of the store's folder by its name."""
+        return self._blobs.path(blob)
+
+    def weigh(self, path: Path) -> Blob:
+        """Reckon the checksums of a file in the store's folder, which `write` then takes."""
+        return self._blobs.take(path)
 
     # Inside
 
@@ -261,11 +222,11 @@ class ObjectStore:
         said: Description,
         preconditions: Preconditions,
         *,
-        component_count: int | None = None,
+        count: int | None = None,
     ) -> Object:
         try:
             _check_sums(said, blob)
-            return self._enter(bucket, name, blob, said, preconditions, component_count)
+            return self._enter(bucket, name, blob, said, preconditions, count)
         except BaseException:
             blob.discard()
             raise
@@ -280,9 +241,10 @@ class ObjectStore:
         component_count: int | None,
     ) -> Object:
         with self._database.transaction():
-            self._require_bucket(bucket)
-            before = self.find(bucket, name)
-            preconditions.check(before)
+            home, before = self._buckets.get(bucket), self.find(bucket, name)
+            self._check_replaceable(home, before, preconditions)
+            if before is not None:
+                self._retire(before, keep=bool(home.versioning))
             written = Object(
                 bucket=bucket,
                 name=name,
@@ -290,7 +252,7 @@ class ObjectStore:
                 metageneration=1,
                 size=blob.size,
                 crc32c=blob.crc32c,
-                md5=None if component_count else blob.md5,
+                md5=blob.md5,
                 blob=blob.path.name,
                 created=(now := clock.micros(clock.now())),
                 updated=now,
@@ -299,30 +261,35 @@ class ObjectStore:
                 content_disposition=said.content_disposition,
                 content_language=said.content_language,
                 cache_control=said.cache_control,
-                storage_class=said.storage_class or "STANDARD",
+                storage_class=said.storage_class or home.storage_class,
                 custom_time=said.custom_time,
                 component_count=component_count,
                 metadata=dict(said.metadata),
+                temporary_hold=said.temporary_hold,
+                event_based_hold=home.event_based_hold
+                if said.event_based_hold is None
+                else said.event_based_hold,
             )
-            self._put(written)
+            self._shelf.put(written)
             self._database.afterwards(blob.settle)
-            if before is not None:
-                self._forget(before)
         return written
 
-    def _forget(self, described: Object) -> None:
-        """Remove an object's bytes once its row has gone for good."""
+    @staticmethod
+    def _check_replaceable(
+        bucket: Bucket, found: Object | None, preconditions: Preconditions
+    ) -> None:
+        preconditions.check(found)
+        if found is not None:
+            check_unprotected(found, bucket, clock.micros(clock.now()))
+
+    def _retire(self, described: Object, *, keep: bool) -> None:
+        """Let a generation be live no more; unless it is kept, its bytes go after the commit."""
+        if keep and described.deleted is None:
+            self._shelf.archive(described, clock.micros(clock.now()))
+            return
+        self._shelf.remove(described)
         path = self._blobs.path(described.blob)
         self._database.afterwards(lambda: path.unlink(missing_ok=True))
-
-    def _put(self, described: Object) -> None:
-        check_headers(described)
-        self._database.run(
-            "INSERT OR REPLACE INTO objects (bucket, name, body) VALUES (?, ?, ?)",
-            described.bucket,
-            described.name,
-            json.dumps(asdict(described)),
-        )
 
     def _next_generation(self) -> int:
         """Give out generations: the time in microseconds, never one number twice."""
@@ -335,15 +302,11 @@ class ObjectStore:
         assert row is not None
         return int(row["value"])
 
-    def _require_bucket(self, bucket: str) -> None:
-        if self._database.row("SELECT 1 FROM buckets WHERE name = ?", bucket) is None:
-            raise NotFound("The specified bucket does not exist.")
-
     def _named(self) -> set[str]:
         """Name the files that the database knows: of objects and of unfinished uploads."""
-        objects = self._database.rows("SELECT body FROM objects")
         uploads = [json.loads(row["body"]) for row in self._database.rows("SELECT * FROM uploads")]
-        known = {json.loads(row["body"])["blob"] for row in objects}
+        parts = self._database.rows("SELECT body FROM multipart_parts")
+        known = self._shelf.blobs() | {json.loads(row["body"])["blob"] for row in parts}
         return known | {upload["part"] for upload in uploads if upload["generation"] is None}
 
 
@@ -353,11 +316,3 @@ def _check_sums(said: Description, blob: Blob) -> None:
         if given is not None and given != found:
             message = f'Provided {what} "{given}" doesn\'t match calculated {what} "{found}".'
             raise InvalidArgument(message)
-
-
-def _no_such_object(bucket: str, name: str) -> NotFound:
-    return NotFound(f"No such object: {bucket}/{name}")
-
-
-def _lost(bucket: str, name: str) -> Internal:
-    return Internal(f"The bytes of {bucket}/{name} are lost: its file is not there.")

@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import InvalidArgument, NotFound, UploadCancelled
-from gcp_local.rpc.dispatch import parse_json
-from gcp_local.storage import wire
+from gcp_local.storage import object_json, wire
 from gcp_local.storage.uploads import ContentRange
 from gcp_local.storage.values import Description
 from gcp_local.web.messages import Answer, Request
 from gcp_local.web.multipart import split
 
 if TYPE_CHECKING:
+    from gcp_local.storage.buckets import BucketStore
     from gcp_local.storage.objects import ObjectStore
     from gcp_local.storage.uploads import Uploads
     from gcp_local.storage.values import Object
@@ -27,7 +27,8 @@ _RESUME_INCOMPLETE = 308
 class UploadEndpoint:
     """Takes objects' bytes."""
 
-    def __init__(self, objects: ObjectStore, uploads: Uploads) -> None:
+    def __init__(self, buckets: BucketStore, objects: ObjectStore, uploads: Uploads) -> None:
+        self._buckets = buckets
         self._objects = objects
         self._uploads = uploads
 
@@ -63,8 +64,8 @@ class UploadEndpoint:
         parts = split(content_type, request.body)
         if len(parts) != 2:
             raise InvalidArgument("A multipart upload has two parts: metadata and content.")
-        body = _mapping(parts[0].content)
-        said = wire.description_of(body)
+        body = wire.mapping(parts[0].content)
+        said = object_json.description_of(body)
         if said.content_type is None:
             said = replace(said, content_type=parts[1].headers.get("content-type"))
         return self._write(request, bucket, _name(request, body), parts[1].content, said)
@@ -79,11 +80,11 @@ class UploadEndpoint:
             description=_with_sums(said, request),
             preconditions=wire.preconditions_of(request.parameters),
         )
-        return _described(written, request)
+        return self._described(written, request)
 
     def _start(self, request: Request, bucket: str) -> Answer:
-        body = _mapping(request.body)
-        said = wire.description_of(body)
+        body = wire.mapping(request.body)
+        said = object_json.description_of(body)
         if said.content_type is None:
             said = replace(said, content_type=request.headers.get("x-upload-content-type"))
         upload = self._uploads.start(
@@ -110,20 +111,14 @@ class UploadEndpoint:
         sums = _with_sums(Description(), request)
         upload, written = self._uploads.receive(identity, asked, request.body, sums)
         if written is not None:
-            return _described(written, request)
+            return self._described(written, request)
         headers = {"range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
         return Answer(_RESUME_INCOMPLETE, b"", headers)
 
-
-def _described(written: Object, request: Request) -> Answer:
-    return Answer.of_json(wire.object_json(written, request.endpoint), etag=written.etag)
-
-
-def _mapping(content: bytes) -> dict[str, Any]:
-    body = parse_json(content) if content.strip() else {}
-    if not isinstance(body, dict):
-        raise InvalidArgument("The metadata is not a JSON object.")
-    return body
+    def _described(self, written: Object, request: Request) -> Answer:
+        home = self._buckets.get(written.bucket)
+        body = object_json.written(written, home, request.endpoint)
+        return Answer.of_json(body, etag=written.etag)
 
 
 def _name(request: Request, body: dict[str, Any]) -> str:

@@ -3,6 +3,10 @@
 The protocol is that of https://cloud.google.com/storage/docs/performing-resumable-uploads: every
 piece but the last is a multiple of 256 KiB, what has arrived is told by a 308 with a Range, and
 a session outlives the server.
+
+The requests of one session go one after the other; only what they lead to is entered in the
+database's transaction. The bytes of a piece are written behind what is recorded, and reckoned with
+it, before that: a refused piece, and one that a crash cut short, is as if it had never come.
 """
 
 from __future__ import annotations
@@ -10,11 +14,11 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import threading
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, NotFound
-from gcp_local.storage.names import check_object_name
 from gcp_local.storage.values import Description, Object, Preconditions, check_headers
 
 if TYPE_CHECKING:
@@ -76,6 +80,8 @@ class Uploads:
     def __init__(self, database: Database, objects: ObjectStore) -> None:
         self._database = database
         self._objects = objects
+        # A session always has the same lock; two sessions may share one.
+        self._locks = [threading.Lock() for _ in range(64)]
 
     def start(
         self,
@@ -87,11 +93,8 @@ class Uploads:
         total: int | None,
     ) -> Upload:
         """Open a session; its preconditions are checked now and when it is finished."""
-        check_object_name(name)
         check_headers(description)
-        if self._database.row("SELECT 1 FROM buckets WHERE name = ?", bucket) is None:
-            raise NotFound("The specified bucket does not exist.")
-        preconditions.check(self._objects.find(bucket, name))
+        self._objects.check_writable(bucket, name, preconditions)
         part = self._objects.scratch()
         part.touch()
         upload = Upload(
@@ -132,14 +135,15 @@ class Uploads:
         A refused piece is as if it had not come; the session goes on with what was there before.
 
         """
-        with self._database.transaction():
+        with self._lock(identity):
             upload = self.get(identity)
             if upload.generation is not None:
-                return upload, self._objects.get(upload.bucket, upload.name)
+                return upload, self._written(upload)
             if asked.first is not None:
                 upload = self._append(upload, asked.first, asked.total, content)
             total = asked.total if asked.total is not None else upload.total
             if total is None or upload.received < total:
+                self._put(upload)
                 return upload, None
             if upload.received > total:
                 raise InvalidArgument(f"More than the declared {total} bytes have arrived.")
@@ -147,12 +151,22 @@ class Uploads:
 
     def cancel(self, identity: str) -> None:
         """Forget a session and its bytes, unless they have become an object's."""
-        with self._database.transaction():
+        with self._lock(identity), self._database.transaction():
             upload = self.get(identity)
             self._database.run("DELETE FROM uploads WHERE id = ?", identity)
             if upload.generation is None:
                 path = self._path(upload)
                 self._database.afterwards(lambda: path.unlink(missing_ok=True))
+
+    def _lock(self, identity: str) -> threading.Lock:
+        return self._locks[hash(identity) % len(self._locks)]
+
+    def _written(self, upload: Upload) -> Object:
+        """Describe what a finished session wrote, or what has come in its place since."""
+        try:
+            return self._objects.get(upload.bucket, upload.name, generation=upload.generation)
+        except NotFound:
+            return self._objects.get(upload.bucket, upload.name)
 
     def _append(self, upload: Upload, first: int, total: int | None, content: bytes) -> Upload:
         if first > upload.received:
@@ -169,12 +183,10 @@ class Uploads:
             )
         fresh = content[upload.received - first :]
         with self._path(upload).open("r+b") as file:
-            file.truncate(upload.received)  # a crash may have left more than was recorded
+            file.truncate(upload.received)  # what was refused, or cut short, may lie behind
             file.seek(upload.received)
             file.write(fresh)
-        upload = replace(upload, received=upload.received + len(fresh))
-        self._put(upload)
-        return upload
+        return replace(upload, received=upload.received + len(fresh))
 
     def _finish(self, upload: Upload, checksums: Description) -> tuple[Upload, Object]:
         said = replace(
@@ -182,16 +194,19 @@ class Uploads:
             md5=checksums.md5 or upload.description.md5,
             crc32c=checksums.crc32c or upload.description.crc32c,
         )
-        written = self._objects.write(
-            upload.bucket,
-            upload.name,
-            self._path(upload),
-            description=said,
-            preconditions=upload.preconditions,
-            move=True,
-        )
-        upload = replace(upload, generation=written.generation)
-        self._put(upload)
+        with self._path(upload).open("r+b") as file:
+            file.truncate(upload.received)
+        blob = self._objects.weigh(self._path(upload))  # long; nobody else waits for it
+        with self._database.transaction():
+            written = self._objects.write(
+                upload.bucket,
+                upload.name,
+                blob,
+                description=said,
+                preconditions=upload.preconditions,
+            )
+            upload = replace(upload, generation=written.generation)
+            self._put(upload)
         return upload, written
 
     def _path(self, upload: Upload) -> Path:

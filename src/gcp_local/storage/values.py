@@ -22,9 +22,15 @@ _HEADER = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # RFC 9110, 5.5
 
 @dataclass(frozen=True, kw_only=True)
 class Object:
-    """One generation of an object, as Cloud Storage describes it.
+    """One generation of an object, as Cloud Storage describes it. Times are microseconds.
 
-    `md5` and `crc32c` are base64, as in the API; a composed object has no MD5.
+    Attributes:
+        md5: base64, as in the API; an object put together from others has none.
+        crc32c: base64, as in the API.
+        blob: the name of the file that holds the bytes.
+        deleted: since when it is not the live generation any more; None while it is.
+        hold_released: when its event-based hold ended, from which retention counts anew.
+
     """
 
     bucket: str
@@ -46,6 +52,10 @@ class Object:
     custom_time: str | None = None
     component_count: int | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    temporary_hold: bool | None = None
+    event_based_hold: bool | None = None
+    hold_released: int | None = None
+    deleted: int | None = None
 
     @property
     def etag(self) -> str:
@@ -68,6 +78,8 @@ class Description:
     metadata: Mapping[str, str] = field(default_factory=dict)
     md5: str | None = None
     crc32c: str | None = None
+    temporary_hold: bool | None = None
+    event_based_hold: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

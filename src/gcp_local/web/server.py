@@ -36,6 +36,7 @@ from gcp_local.errors import (
 )
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
 from gcp_local.rpc.dispatch import Call
+from gcp_local.storage import xml_rest
 from gcp_local.web.messages import Answer, FileSlice, Request
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ class Server:
         """Guard, read, answer; every error, foreseen or not, in Google's form."""
         try:
             _guard(incoming)
-            body = await _body(incoming, _limit(path))
+            body = await _body(incoming, _limit(incoming, path))
             request = _request(incoming, path, body, self._cloud.endpoint)
             return await self._carry_out(request)
         except (ClientDisconnect, _Reset):
@@ -146,6 +147,8 @@ class Server:
         """Hand a request to whom it concerns; the one point through which everything goes."""
         cloud = self._cloud
         first = request.segments[0]
+        if first not in (*_RPC, *_STORAGE, "gcp-local") and xml_rest.concerns(request):
+            return cloud.storage.xml.answer(request)
         if first in _RPC:
             call = Call(request.method, request.path, request.query, request.body)
             return Answer.of_json(cloud.dispatcher.call(call))
@@ -198,8 +201,9 @@ def _guard(incoming: _Incoming) -> None:
         raise PermissionDenied("Requests from other sites are refused.")
 
 
-def _limit(path: str) -> int:
-    return _MAX_UPLOAD if path.startswith(("/upload/", "/gcp-local/")) else _MAX_JSON
+def _limit(incoming: _Incoming, path: str) -> int:
+    part = b"uploadId=" in incoming.scope["query_string"]
+    return _MAX_UPLOAD if part or path.startswith(("/upload/", "/gcp-local/")) else _MAX_JSON
 
 
 async def _body(incoming: _Incoming, limit: int) -> bytes:
