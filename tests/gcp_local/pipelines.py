@@ -55,6 +55,37 @@ def telling() -> None:
     tell(text=dsl.PIPELINE_JOB_SCHEDULE_TIME_UTC_PLACEHOLDER)
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def train(
+    rows: dsl.Input[dsl.Dataset],
+    model: dsl.Output[dsl.Model],
+    metrics: dsl.Output[dsl.Metrics],
+    depth: int,
+    wait: float,
+) -> None:
+    import time
+    from pathlib import Path
+
+    time.sleep(wait)
+    Path(model.path).write_text(str(depth))
+    model.metadata["framework"] = "none"
+    metrics.log_metric("accuracy", 0.5)
+
+
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def judge(model: dsl.Input[dsl.Model], fail: bool) -> str:
+    if fail:
+        raise ValueError("not good enough")
+    return "good"
+
+
+@dsl.pipeline(name="tracing")
+def tracing(rows: str, depth: int = 3, fail: bool = False, wait: float = 0.0) -> None:
+    imported = dsl.importer(artifact_uri=rows, artifact_class=dsl.Dataset, reimport=False)
+    trained = train(rows=imported.output, depth=depth, wait=wait)
+    judge(model=trained.outputs["model"], fail=fail)
+
+
 @cache
 def compiled(name: str) -> bytes:
     """The YAML of one of the pipelines above."""

@@ -11,6 +11,7 @@ import re
 import threading
 from typing import TYPE_CHECKING, Protocol
 
+from google.cloud.aiplatform_v1.types import execution as execution_types
 from google.cloud.aiplatform_v1.types import operation as operation_types
 from google.cloud.aiplatform_v1.types import pipeline_job as job_types
 from google.cloud.aiplatform_v1.types import pipeline_service as service_types
@@ -26,6 +27,7 @@ from gcp_local.vertex.settings import check_settings
 
 if TYPE_CHECKING:
     from gcp_local.registry.packages import PackageRegistry
+    from gcp_local.vertex.metadata.recorder import RunRecorder
     from gcp_local.vertex.platform import Platform
 
 PipelineJob = raw(job_types.PipelineJob)
@@ -81,6 +83,7 @@ class PipelineService:
         platform: Platform,
         registry: PackageRegistry,
         engine: Engine,
+        recorder: RunRecorder,
     ) -> None:
         self._resources = platform.resources
         self._database = platform.database
@@ -88,6 +91,7 @@ class PipelineService:
         self._projects = platform.projects
         self._registry = registry
         self._engine = engine
+        self._recorder = recorder
         self._active: dict[str, str] = {}  # the jobs under way, and whose schedule's each is
         self._lock = threading.Lock()
 
@@ -127,7 +131,8 @@ class PipelineService:
 
     def get_pipeline_job(self, request: Message) -> Message:
         """Answer a job as it stands."""
-        return self._resources.get(self._name(request.name), PipelineJob)
+        job = self._resources.get(self._name(request.name), PipelineJob)
+        return self._recorder.refresh(job)
 
     def list_pipeline_jobs(self, request: Message) -> Message:
         """Answer jobs, the newest first unless an order is asked for."""
@@ -140,6 +145,7 @@ class PipelineService:
             sortable=SORTABLE,
             newest_first=True,
         )
+        page = [self._recorder.refresh(job) for job in page]
         if request.read_mask.paths:
             mask = _read_mask(request.read_mask)
             page = [_masked(job, mask) for job in page]
@@ -203,7 +209,9 @@ class PipelineService:
         """Keep a job's newer state; called by the orchestrator at each change, from any thread."""
         job.update_time.CopyFrom(timestamp(clock.now()))
         try:
-            self._resources.replace(job.name, job)
+            with self._database.transaction():
+                self._resources.replace(job.name, job)
+                self._recorder.record(job, ended=job.state in TERMINAL)
         finally:
             if job.state in TERMINAL:
                 with self._lock:
@@ -254,7 +262,9 @@ class PipelineService:
             job.update_time.CopyFrom(now)
             for task in job.job_detail.task_details:
                 _fail_if_unfinished(task, message)
-            self._resources.replace(job.name, job)
+            with self._database.transaction():
+                self._resources.replace(job.name, job)
+                self._recorder.record(job, ended=True)
 
     def close(self) -> None:
         """End all jobs that are under way; they end as failed, and say why."""
@@ -319,3 +329,5 @@ def _fail_if_unfinished(task: Message, message: str) -> None:
     task.state = states.FAILED
     task.error.code, task.error.message = _ABORTED_CODE, message
     task.end_time.CopyFrom(timestamp(clock.now()))
+    if task.HasField("execution"):
+        task.execution.state = execution_types.Execution.State.FAILED

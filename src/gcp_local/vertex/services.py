@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
+from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
@@ -44,7 +45,9 @@ class VertexAI:
             work=platform.work / "pipelines",
             save=self._save,
         )
-        self.pipelines = PipelineService(platform, packages, orchestrator)
+        self.pipelines = PipelineService(
+            platform, packages, orchestrator, RunRecorder(self.metadata, platform.database)
+        )
         self.custom_jobs = CustomJobs(platform)
         parts: dict[str, Sequence[object]] = {
             "PipelineService": [self.pipelines],

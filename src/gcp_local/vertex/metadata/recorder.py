@@ -1,0 +1,113 @@
+"""Pipeline runs in ML Metadata: written as they go along, from what their jobs say.
+
+A job's details already hold its contexts, executions and artifacts; here they become nodes of the
+graph, with events between them. On Vertex AI a task's execution and its artifacts belong to the
+run's context and to the pipeline's, and so they do here.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from gcp_local.rpc.protos import copy_of
+from gcp_local.vertex.metadata.kinds import INPUT, OUTPUT, Artifact, Context, Execution
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gcp_local.resources.database import Database
+    from gcp_local.rpc.protos import Message
+    from gcp_local.vertex.metadata.store import MetadataGraph
+
+_Seen = tuple[int, int, int]
+
+
+class RunRecorder:
+    """Keeps the graph up to date with the pipeline jobs.
+
+    It remembers of each job under way what it has written, so that a change of one task costs what
+    one task costs; what it forgets (at a restart) it writes once more, to the same effect.
+    """
+
+    def __init__(self, graph: MetadataGraph, database: Database) -> None:
+        self._graph = graph
+        self._database = database
+        self._seen: dict[str, dict[int, _Seen]] = {}
+        self._lock = threading.Lock()
+
+    def record(self, job: Message, *, ended: bool) -> None:
+        """Write what is new in a job; in the transaction that keeps the job.
+
+        Args:
+            job: the job as it is kept.
+            ended: whether no other state of it will follow.
+
+        """
+        if not job.job_detail.HasField("pipeline_run_context"):
+            return
+        contexts = (
+            job.job_detail.pipeline_context.name,
+            job.job_detail.pipeline_run_context.name,
+        )
+        with self._lock:
+            known = self._seen.get(job.name, {})
+        fresh: dict[int, _Seen] = {}
+        with self._database.transaction():
+            if not known:
+                self._add_contexts(job)
+            for task in job.job_detail.task_details:
+                if not task.HasField("execution"):
+                    continue
+                changed = task.execution.update_time
+                mark = (task.state, changed.seconds, changed.nanos)
+                if known.get(task.task_id) != mark:
+                    self._record_task(task, contexts)
+                fresh[task.task_id] = mark
+        with self._lock:
+            if ended:
+                self._seen.pop(job.name, None)
+            else:
+                self._seen[job.name] = fresh
+
+    def refresh(self, job: Message) -> Message:
+        """Show in a job its contexts as they are now: clients put runs into experiments."""
+        detail = job.job_detail
+        for field in ("pipeline_context", "pipeline_run_context"):
+            if detail.HasField(field):
+                context = self._graph.find(getattr(detail, field).name, Context)
+                if context is not None:
+                    getattr(detail, field).CopyFrom(context)
+        return job
+
+    def _add_contexts(self, job: Message) -> None:
+        self._graph.ensure_store(job.name.partition("/pipelineJobs/")[0])
+        detail = job.job_detail
+        for context in (detail.pipeline_context, detail.pipeline_run_context):
+            if self._graph.find(context.name, Context) is None:
+                self._graph.add(copy_of(context))
+
+    def _record_task(self, task: Message, contexts: tuple[str, str]) -> None:
+        execution: Message = copy_of(task.execution)
+        earlier = self._graph.find(execution.name, Execution)
+        if earlier is not None:
+            # What a client has said of it stays.
+            execution.description = earlier.description
+            execution.labels.update(earlier.labels)
+            for key, value in earlier.metadata.fields.items():
+                if key not in execution.metadata.fields:
+                    execution.metadata.fields[key].CopyFrom(value)
+        self._graph.put(execution)
+        members = [execution.name]
+        for kind, lists in ((INPUT, task.inputs), (OUTPUT, task.outputs)):
+            for artifact in _artifacts(lists):
+                if self._graph.find(artifact.name, Artifact) is None:
+                    self._graph.add(artifact)
+                self._graph.add_event(execution.name, artifact.name, kind)
+                members.append(artifact.name)
+        for context in contexts:
+            self._graph.add_members(context, members)
+
+
+def _artifacts(lists: Mapping[str, Message]) -> list[Message]:
+    return [copy_of(artifact) for name in sorted(lists) for artifact in lists[name].artifacts]
