@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
-from gcp_local.vertex.metadata.recorder import RunRecorder
-from gcp_local.vertex.metadata.service import metadata_services
+            "JobService": [self.custom_jobs, tuning_jobs],
+            "MetadataService": metadata_services(platform, self.metadata),
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
@@ -49,9 +49,10 @@ class VertexAI:
             platform, packages, orchestrator, RunRecorder(self.metadata, platform.database)
         )
         self.custom_jobs = CustomJobs(platform)
+        tuning_jobs = TuningJobs(platform, self.custom_jobs)
         parts: dict[str, Sequence[object]] = {
             "PipelineService": [self.pipelines],
-            "JobService": [self.custom_jobs],
+            "JobService": [self.custom_jobs, tuning_jobs],
             "MetadataService": metadata_services(platform, self.metadata),
             "ModelService": [ModelService(platform)],
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
@@ -60,6 +61,8 @@ class VertexAI:
         self.workers: Sequence[Worker] = [
             self.pipelines,
             ScheduleRunner(platform, self.pipelines),
+            # Before the custom jobs, which are its trials.
+            tuning_jobs,
             self.custom_jobs,
         ]
 
