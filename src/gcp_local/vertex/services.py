@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
+from gcp_local.vertex.datasets import DatasetService
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
             "JobService": [self.custom_jobs, tuning_jobs],
             "MetadataService": metadata_services(platform, self.metadata),
@@ -12,6 +13,8 @@ from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
+from gcp_local.vertex.training.registration import Registration
+from gcp_local.vertex.training.service import TrainingPipelineService
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,11 +53,15 @@ class VertexAI:
         )
         self.custom_jobs = CustomJobs(platform)
         tuning_jobs = TuningJobs(platform, self.custom_jobs)
+        models = ModelService(platform)
+        datasets = DatasetService(platform)
+        training = TrainingPipelineService(platform, datasets, Registration(platform, models))
         parts: dict[str, Sequence[object]] = {
-            "PipelineService": [self.pipelines],
+            "DatasetService": [datasets],
+            "PipelineService": [self.pipelines, training],
             "JobService": [self.custom_jobs, tuning_jobs],
             "MetadataService": metadata_services(platform, self.metadata),
-            "ModelService": [ModelService(platform)],
+            "ModelService": [models],
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }
         self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}
@@ -63,6 +70,7 @@ class VertexAI:
             ScheduleRunner(platform, self.pipelines),
             # Before the custom jobs, which are its trials.
             tuning_jobs,
+            training,  # before the jobs that it starts
             self.custom_jobs,
         ]
 

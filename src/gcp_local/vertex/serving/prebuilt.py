@@ -67,15 +67,16 @@ def fetch(uri: str, host: str) -> tuple[str, bytes]:
     prefix = f"{folder.rstrip('/')}/" if folder else ""
     objects = f"{host}/storage/v1/b/{quote(bucket, safe='')}/o"
     try:
-        listed = json.loads(_get(f"{objects}?delimiter=/&prefix={quote(prefix, safe='')}"))
+        listed = json.loads(get(f"{objects}?delimiter=/&prefix={quote(prefix, safe='')}"))
         names = [item["name"].removeprefix(prefix) for item in listed.get("items", ())]
         name = choose(names)
-        return name, _get(f"{objects}/{quote(prefix + name, safe='')}?alt=media")
+        return name, get(f"{objects}/{quote(prefix + name, safe='')}?alt=media")
     except urllib.error.HTTPError as error:
         raise UnservableError(f"{uri!r} cannot be read: {error}") from error
 
 
-def _get(url: str) -> bytes:
+def get(url: str) -> bytes:
+    """Read what an address answers; HTTPError if it refuses."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=60) as answer:
         content: bytes = answer.read()
@@ -134,7 +135,12 @@ def answer(body: bytes, predict: Predict) -> tuple[int, dict[str, Any]]:
 def serve(variables: Mapping[str, str]) -> None:
     """Serve the model that the variables name, until stopped."""
     name, content = fetch(variables["AIP_STORAGE_URI"], variables["STORAGE_EMULATOR_HOST"])
-    predict = load(content)
+    sys.stderr.write(f"serving {name}\n")
+    listen(variables, load(content))
+
+
+def listen(variables: Mapping[str, str], predict: Predict) -> None:
+    """Answer on the routes that the variables name, until stopped."""
     routes = {"GET": variables["AIP_HEALTH_ROUTE"], "POST": variables["AIP_PREDICT_ROUTE"]}
 
     class Handler(BaseHTTPRequestHandler):
@@ -158,7 +164,6 @@ def serve(variables: Mapping[str, str]) -> None:
             self.wfile.write(content)
 
     server = ThreadingHTTPServer(("127.0.0.1", int(variables["AIP_HTTP_PORT"])), Handler)
-    sys.stderr.write(f"serving {name}\n")
     server.serve_forever()
 
 

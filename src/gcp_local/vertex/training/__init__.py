@@ -1,0 +1,1 @@
+"""Training pipelines: AutoML for tables by a stand-in, and custom training."""

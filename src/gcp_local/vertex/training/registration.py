@@ -1,0 +1,84 @@
+"""How a training pipeline's model gets into the registry, with its evaluation."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from google.cloud.aiplatform_v1.types import model as model_types
+from google.cloud.aiplatform_v1.types import model_evaluation as evaluation_types
+from google.cloud.aiplatform_v1.types import model_service as service_types
+
+from gcp_local import clock
+from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
+
+if TYPE_CHECKING:
+    from gcp_local.vertex.models import ModelService
+    from gcp_local.vertex.platform import Platform
+    from gcp_local.vertex.training.task import Produced
+
+Model = raw(model_types.Model)
+ModelEvaluation = raw(evaluation_types.ModelEvaluation)
+UploadModelRequest = raw(service_types.UploadModelRequest)
+UploadModelResponse = raw(service_types.UploadModelResponse)
+
+
+class _RehearsedError(Exception):
+    """Ends the transaction of a rehearsal, so that nothing of it stays."""
+
+
+class Registration:
+    """Uploads the models that training pipelines produce.
+
+    Args:
+        platform: what all services stand on.
+        models: the registry.
+
+    """
+
+    def __init__(self, platform: Platform, models: ModelService) -> None:
+        self._database = platform.database
+        self._resources = platform.resources
+        self._models = models
+
+    def rehearse(self, pipeline: Message, model: Message) -> None:
+        """Upload a pipeline's model and take it back, to refuse at once what cannot succeed.
+
+        Raises:
+            ApiError: as `ModelService.upload_model`.
+
+        """
+        with suppress(_RehearsedError), self._database.transaction():
+            self._upload(pipeline, model)
+            raise _RehearsedError
+
+    def register(self, pipeline: Message, produced: Produced) -> Message:
+        """Upload what a pipeline has produced, and give the Model as it is kept now.
+
+        It must be called in a transaction, which makes one act of it and of the pipeline's end.
+        """
+        assert produced.model is not None
+        uploaded = self._upload(pipeline, produced.model)
+        name = f"{uploaded.model}@{uploaded.model_version_id}"
+        model = self._resources.get(name, Model)
+        if produced.details is not None:
+            model.MergeFrom(produced.details)
+            self._resources.replace(name, model)
+        if produced.evaluation is not None:
+            evaluation: Message = copy_of(produced.evaluation)
+            evaluation.name = f"{uploaded.model}/evaluations/{uuid.uuid4().int % 10**19}"
+            evaluation.create_time.CopyFrom(timestamp(clock.now()))
+            self._resources.add(evaluation.name, evaluation, parent=name)
+        return model
+
+    def _upload(self, pipeline: Message, model: Message) -> Message:
+        request = UploadModelRequest(
+            parent=pipeline.name.partition("/trainingPipelines/")[0],
+            parent_model=pipeline.parent_model,
+            model_id=pipeline.model_id,
+            model=model,
+        )
+        response = UploadModelResponse()
+        self._models.upload_model(request).response.Unpack(response)
+        return response
