@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.datasets import DatasetService
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
-            "JobService": [self.custom_jobs, tuning_jobs],
-            "MetadataService": metadata_services(platform, self.metadata),
+from gcp_local.vertex.jobs.tuning import TuningJobs
+from gcp_local.vertex.metadata.recorder import RunRecorder
+from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
