@@ -68,6 +68,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="run without a GPU or TPU what asks for one; without this it is refused",
     )
     serve.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when stdin is closed: when the process that holds its other end has gone",
+    )
+    serve.add_argument(
         "--faults",
         type=Path,
         metavar="FILE",
@@ -89,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             images=_mappings(asked.image, asked.images),
             accelerators_ignored=asked.ignore_accelerators,
             faults=asked.faults,
+            ends_with_stdin=asked.end_with_stdin,
         )
     except (InvalidArgument, MappingError, StateBusyError, OSError) as error:
         print(f"gcp-local: {error}", file=sys.stderr)  # noqa: T201

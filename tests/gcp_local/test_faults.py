@@ -201,7 +201,7 @@ def test_a_stop_ends_the_server_before_or_after_the_effect(tmp_path: Path, proje
         order(emulator, {"method": CREATE, "stop": True, "when": when, "nth": 1})
         with pytest.raises(requests.ConnectionError):
             jobs.create("killed")
-        assert emulator.process.wait(10) == -9
+        assert emulator.wait(10) == -9
         emulator = start(tmp_path)
         assert told(emulator)["faults"] == []
         assert Jobs(emulator, project).names() == kept

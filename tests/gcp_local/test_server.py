@@ -201,7 +201,7 @@ def test_everything_survives_a_kill_and_what_ran_has_failed(tmp_path: Path) -> N
 
 def test_an_idle_server_ends_by_itself(tmp_path: Path) -> None:
     emulator = start(tmp_path, "--idle-timeout", "0.3")
-    assert emulator.process.wait(20) == 0
+    assert emulator.wait(20) == 0
     assert not (tmp_path / "server.json").exists()
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -40,8 +41,9 @@ def run(
     images: ImageMappings | None = None,
     accelerators_ignored: bool = False,
     faults: Path | None = None,
+    ends_with_stdin: bool = False,
 ) -> None:
-    """Serve a state folder until SIGTERM, SIGINT or the idle time ends it.
+    """Serve a state folder until SIGTERM, SIGINT, the idle time or a closed stdin ends it.
 
     When requests are answered, `server.json` in the folder tells where; it goes at the end.
 
@@ -67,6 +69,8 @@ def run(
 
         cloud = Cloud(state, endpoint, images=images, accelerators_ignored=accelerators_ignored)
         try:
+            if ends_with_stdin:
+                threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
             if faults is not None:
                 cloud.faults.replace(parse_json(faults.read_bytes()))
             _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
@@ -124,6 +128,15 @@ def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     _Uvicorn(cloud, application, idle_timeout, ready).run(sockets=[listener])
+
+
+def _end_with_stdin() -> None:
+    """Wait until whoever holds the other end of stdin has gone; then end as SIGTERM does."""
+    while os.read(0, 4096):
+        pass
+    while True:  # a signal that comes before the server listens to it is lost
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(1)
 
 
 @contextmanager
