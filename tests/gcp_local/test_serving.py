@@ -162,7 +162,7 @@ def test_a_server_that_cannot_start_says_why(platform: Platform, occasion: Occas
     with pytest.raises(FailedPrecondition, match="entry point"):
         ModelServer.started(platform, model_of(), occasion)
     unknown = model_of("serve", image_uri="europe-docker.pkg.dev/p/r/unknown:latest")
-    with pytest.raises(FailedPrecondition, match="not in the image store"):
+    with pytest.raises(FailedPrecondition, match="cannot be run on this host"):
         ModelServer.started(platform, unknown, occasion)
 
 

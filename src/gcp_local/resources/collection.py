@@ -89,6 +89,12 @@ class Resources:
         ):
             raise NotFound(f"The {_noun(kind)} {name!r} does not exist.")
 
+    def delete_children(self, parent: str, kind: type[Message]) -> int:
+        """Forget all of a parent's resources of one kind, and count them."""
+        return self._database.run(
+            "DELETE FROM resources WHERE kind = ? AND parent = ?", _kind(kind), parent
+        )
+
     def children(self, parent: str, kind: type[M]) -> Iterator[M]:
         """Go through a parent's resources of one kind, oldest first."""
         rows = self._database.rows(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.errors import Internal, InvalidArgument, NotFound, Unimplemented
+from gcp_local.rpc.bodies import RawAnswer, is_message, packed, raw_field, unpacked
 from gcp_local.rpc.protos import Message, UnwritableError, from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from gcp_local.rpc.routes import Method, Route, RouteTable
 
@@ -30,12 +33,16 @@ _MAX_DIGITS = 308  # of a whole number that a double can hold
 
 @dataclass(frozen=True)
 class Call:
-    """An HTTP request to an RPC, path still percent-encoded, query already decoded."""
+    """An HTTP request to an RPC, path still percent-encoded, query already decoded.
+
+    Its headers, by lower-case names, matter to the few methods that take any body.
+    """
 
     verb: str
     path: str
     query: Sequence[tuple[str, str]]
     body: bytes
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 class Dispatcher:
@@ -60,7 +67,13 @@ class Dispatcher:
         return self._handler(self.routes.methods[full_name]) is not None
 
     def call(self, call: Call) -> dict[str, Any]:
-        """Answer a request with the JSON of its response.
+        """Answer a request with the JSON of its response; errors as `answer`."""
+        answer = self.answer(call)
+        assert isinstance(answer, dict), f"{call.path} answers no JSON"
+        return answer
+
+    def answer(self, call: Call) -> dict[str, Any] | RawAnswer:
+        """Answer a request with the JSON of its response, or with the bytes that are its response.
 
         Raises:
             ApiError: whatever the method, or the reading of its request, refused.
@@ -74,6 +87,9 @@ class Dispatcher:
         handler = self._handler(method)
         if handler is None:
             raise Unimplemented(f"{method.full_name} is not implemented by the embedded cloud.")
+        anything = raw_field(method.request) if route.body == "*" else None
+        if anything is not None and not is_message(call.body, anything):
+            return unpacked(handler(_read_raw(route, variables, call, anything)))
         request = _read(route, variables, call)
         response = handler(request)
         numeric = any("enum-encoding=int" in value for name, value in call.query if "alt" in name)
@@ -211,6 +227,19 @@ def _read(route: Route, variables: Mapping[str, str], call: Call) -> Message:
         raise _cannot_bind(query[0][0])
     if query:
         request.MergeFrom(from_json(_query_as_json(query, kind), kind))
+    for path, value in variables.items():
+        _assign(request, path, value)
+    return request
+
+
+def _read_raw(route: Route, variables: Mapping[str, str], call: Call, into: str) -> Message:
+    """Read a request whose HTTP body is whatever it is."""
+    request = route.method.request()
+    query = [name for name, _ in call.query if name not in _SYSTEM]
+    if query:
+        raise _cannot_bind(query[0])
+    body = packed(call.headers.get("content-type", ""), call.body, call.headers)
+    getattr(request, into).CopyFrom(body)
     for path, value in variables.items():
         _assign(request, path, value)
     return request

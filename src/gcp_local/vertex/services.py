@@ -6,11 +6,18 @@ from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.vertex.datasets import DatasetService
+from gcp_local.vertex.endpoints.deploying import DeploymentService
+from gcp_local.vertex.endpoints.fleet import Fleet
+from gcp_local.vertex.endpoints.predictions import PredictionService
+from gcp_local.vertex.endpoints.service import EndpointService
+from gcp_local.vertex.evaluations import EvaluationService
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
 from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
+from gcp_local.vertex.model_copies import ModelCopyService
+from gcp_local.vertex.model_registry import ModelRegistry
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
@@ -36,6 +43,9 @@ class VertexAI:
         metadata: the artifacts, executions and contexts of ML Metadata.
         pipelines: the noun that other parts start jobs with.
         custom_jobs: the noun that tuning and training start jobs with.
+        models: the noun that others register models with.
+        evaluations: the noun that others evaluate models with.
+        endpoints: the noun by which others find endpoints.
         services: the objects that answer, by the service's full name.
         workers: those among them that do something between two requests.
 
@@ -54,15 +64,27 @@ class VertexAI:
         )
         self.custom_jobs = CustomJobs(platform)
         tuning_jobs = TuningJobs(platform, self.custom_jobs)
-        models = ModelService(platform)
         datasets = DatasetService(platform)
-        training = TrainingPipelineService(platform, datasets, Registration(platform, models))
+        self.models = ModelRegistry(platform)
+        self.evaluations = EvaluationService(platform, self.models)
+        models = ModelService(platform, self.models)
+        registration = Registration(platform, models, self.evaluations)
+        training = TrainingPipelineService(platform, datasets, registration)
+        self.endpoints = EndpointService(platform)
+        fleet = Fleet(platform)
+        deployments = DeploymentService(platform, self.endpoints, self.models, fleet)
         parts: dict[str, Sequence[object]] = {
             "DatasetService": [datasets],
             "PipelineService": [self.pipelines, training],
             "JobService": [self.custom_jobs, tuning_jobs],
             "MetadataService": metadata_services(platform, self.metadata),
-            "ModelService": [models],
+            "EndpointService": [self.endpoints, deployments],
+            "ModelService": [
+                models,
+                self.evaluations,
+                ModelCopyService(platform, self.models),
+            ],
+            "PredictionService": [PredictionService(self.endpoints, self.models, fleet)],
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }
         self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}
@@ -73,6 +95,7 @@ class VertexAI:
             tuning_jobs,
             training,  # before the jobs that it starts
             self.custom_jobs,
+            deployments,
         ]
 
     def _save(self, job: Message) -> None:

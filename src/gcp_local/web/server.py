@@ -35,6 +35,7 @@ from gcp_local.errors import (
     Unavailable,
 )
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
+from gcp_local.rpc.bodies import RawAnswer
 from gcp_local.rpc.dispatch import Call
 from gcp_local.storage import xml_rest
 from gcp_local.web.messages import Answer, FileSlice, Request
@@ -150,8 +151,11 @@ class Server:
         if first not in (*_RPC, *_STORAGE, "gcp-local") and xml_rest.concerns(request):
             return cloud.storage.xml.answer(request)
         if first in _RPC:
-            call = Call(request.method, request.path, request.query, request.body)
-            return Answer.of_json(cloud.dispatcher.call(call))
+            call = Call(request.method, request.path, request.query, request.body, request.headers)
+            answer = cloud.dispatcher.answer(call)
+            if isinstance(answer, RawAnswer):
+                return Answer(HTTPStatus.OK, answer.body, answer.headers)
+            return Answer.of_json(answer)
         if first in _STORAGE:
             return cloud.storage.answer(request)
         if _REGISTRY_HOST.fullmatch(first):

@@ -272,7 +272,7 @@ def read_predictions(reply: Reply) -> Predictions:
 
     """
     try:
-        said = json.loads(reply.body)
+        said = json.loads(reply.body, parse_constant=_refuse)
     except ValueError as error:
         raise FailedPrecondition(
             f"Invalid response from prediction server - the response is not JSON: {error}"
@@ -285,6 +285,10 @@ def read_predictions(reply: Reply) -> Predictions:
             f" Response: {shown}"
         )
     return Predictions(predictions, said.get("metadata"))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def refusal(reply: Reply) -> ApiError:
@@ -301,7 +305,7 @@ def _command(
 ) -> Command:
     environment = platform.host.environment(occasion.project, occasion.location)
     stand_in = stand_in_for(image)
-    if stand_in is not None:
+    if stand_in is not None and platform.host.mappings.entry_point(image) is None:
         if contract.command or contract.arguments:
             raise InvalidArgument(
                 f"The image {image!r} is stood in for by a program of the embedded cloud, which"
@@ -313,8 +317,8 @@ def _command(
     try:
         return platform.host.command(
             image,
-            # Arguments alone are for an entry point.
-            [*contract.command, *contract.arguments] if contract.command else (),
+            contract.command,
+            arguments=contract.arguments,
             folder=folder,
             mount=mount,
             environment=environment,

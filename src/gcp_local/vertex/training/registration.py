@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from google.cloud.aiplatform_v1.types import model as model_types
-from google.cloud.aiplatform_v1.types import model_evaluation as evaluation_types
 from google.cloud.aiplatform_v1.types import model_service as service_types
 
-from gcp_local import clock
-from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
+from gcp_local.rpc.protos import Message, raw
 
 if TYPE_CHECKING:
+    from gcp_local.vertex.evaluations import EvaluationService
     from gcp_local.vertex.models import ModelService
     from gcp_local.vertex.platform import Platform
     from gcp_local.vertex.training.task import Produced
 
 Model = raw(model_types.Model)
-ModelEvaluation = raw(evaluation_types.ModelEvaluation)
 UploadModelRequest = raw(service_types.UploadModelRequest)
 UploadModelResponse = raw(service_types.UploadModelResponse)
 
@@ -33,14 +30,18 @@ class Registration:
 
     Args:
         platform: what all services stand on.
-        models: the registry.
+        models: the registry's service.
+        evaluations: keeps their evaluations.
 
     """
 
-    def __init__(self, platform: Platform, models: ModelService) -> None:
+    def __init__(
+        self, platform: Platform, models: ModelService, evaluations: EvaluationService
+    ) -> None:
         self._database = platform.database
         self._resources = platform.resources
         self._models = models
+        self._evaluations = evaluations
 
     def rehearse(self, pipeline: Message, model: Message) -> None:
         """Upload a pipeline's model and take it back, to refuse at once what cannot succeed.
@@ -66,10 +67,7 @@ class Registration:
             model.MergeFrom(produced.details)
             self._resources.replace(name, model)
         if produced.evaluation is not None:
-            evaluation: Message = copy_of(produced.evaluation)
-            evaluation.name = f"{uploaded.model}/evaluations/{uuid.uuid4().int % 10**19}"
-            evaluation.create_time.CopyFrom(timestamp(clock.now()))
-            self._resources.add(evaluation.name, evaluation, parent=name)
+            self._evaluations.add(name, produced.evaluation)
         return model
 
     def _upload(self, pipeline: Message, model: Message) -> Message:

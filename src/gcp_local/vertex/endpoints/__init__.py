@@ -1,0 +1,1 @@
+"""Endpoints: models deployed side by side, and predictions from them."""

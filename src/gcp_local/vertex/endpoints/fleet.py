@@ -1,0 +1,100 @@
+"""The model servers of deployed models."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gcp_local.containers.processes import StoppedError
+from gcp_local.errors import Aborted, Unavailable
+from gcp_local.vertex.serving.contract import Occasion
+from gcp_local.vertex.serving.server import ModelServer
+
+if TYPE_CHECKING:
+    from gcp_local.rpc.protos import Message
+    from gcp_local.vertex.platform import Platform
+
+Key = tuple[str, str]
+"""An endpoint's name and a deployed model's id."""
+
+
+@dataclass(eq=False)
+class _Berth:
+    """Where a deployed model's server is kept; one thread at a time starts or ends it."""
+
+    server: ModelServer | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+
+class Fleet:
+    """The source of truth for which process serves which deployed model.
+
+    A server that has ended, by itself or with an earlier embedded cloud, is started anew when it is
+    asked for. So what is deployed is served however the embedded cloud ended, and one that is only
+    asked for its jobs starts no model.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._berths: dict[Key, _Berth] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def server(self, key: Key, model: Message, machine_type: str) -> ModelServer:
+        """Give the server of a deployed model, started if it does not run.
+
+        Raises:
+            Aborted: the model was undeployed meanwhile, or the embedded cloud ends.
+            ApiError: it cannot be started, see `ModelServer.started`.
+
+        """
+        endpoint, deployed_id = key
+        _, project, _, location, _, endpoint_id = endpoint.split("/")
+        occasion = Occasion(project, location, endpoint_id, deployed_id, machine_type)
+        with self._lock:
+            if self._closed:
+                raise Unavailable("The embedded cloud is ending.")
+            berth = self._berths.setdefault(key, _Berth())
+        with berth.lock:
+            if berth.server is not None and not berth.server.alive:
+                berth.server.close()
+                berth.server = None
+            if berth.stopped.is_set():
+                raise _undeployed(key)
+            if berth.server is None:
+                try:
+                    berth.server = ModelServer.started(
+                        self._platform, model, occasion, stopped=berth.stopped
+                    )
+                except StoppedError:
+                    raise _undeployed(key) from None
+            return berth.server
+
+    def stop(self, key: Key) -> None:
+        """End a deployed model's server, if it has one, and wait for its end."""
+        with self._lock:
+            berth = self._berths.pop(key, None)
+        if berth is None:
+            return
+        berth.stopped.set()
+        with berth.lock:
+            if berth.server is not None:
+                berth.server.close()
+                berth.server = None
+
+    def close(self) -> None:
+        """End all servers, side by side; no more are started."""
+        with self._lock:
+            self._closed = True
+            keys = list(self._berths)
+        threads = [threading.Thread(target=self.stop, args=(key,)) for key in keys]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def _undeployed(key: Key) -> Aborted:
+    return Aborted(f"The DeployedModel {key[1]!r} of {key[0]!r} was undeployed meanwhile.")
