@@ -32,15 +32,15 @@ class Vertex:
     parent: str
 
     @property
-    def models(self) -> aiplatform_v1.ModelServiceClient:
+    def models(self) -> Any:  # a typed client takes dicts for messages, which its types deny
         return aiplatform_v1.ModelServiceClient(**self.emulator.gapic)
 
     @property
-    def endpoints(self) -> aiplatform_v1.EndpointServiceClient:
+    def endpoints(self) -> Any:  # a typed client takes dicts for messages, which its types deny
         return aiplatform_v1.EndpointServiceClient(**self.emulator.gapic)
 
     @property
-    def predictions(self) -> aiplatform_v1.PredictionServiceClient:
+    def predictions(self) -> Any:  # a typed client takes dicts for messages, which its types deny
         return aiplatform_v1.PredictionServiceClient(**self.emulator.gapic)
 
     def model(self, *command: str, **more: Any) -> str:

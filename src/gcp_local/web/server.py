@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
     from gcp_local.cloud import Cloud
     from gcp_local.faults import Rule
+    from gcp_local.rpc.dispatch import Dispatcher
 
 log = logging.getLogger("gcp_local")
 
@@ -151,11 +152,7 @@ class Server:
         if first not in (*_RPC, *_STORAGE, "gcp-local") and xml_rest.concerns(request):
             return cloud.storage.xml.answer(request)
         if first in _RPC:
-            call = Call(request.method, request.path, request.query, request.body, request.headers)
-            answer = cloud.dispatcher.answer(call)
-            if isinstance(answer, RawAnswer):
-                return Answer(HTTPStatus.OK, answer.body, answer.headers)
-            return Answer.of_json(answer)
+            return _of_method(cloud.dispatcher, request)
         if first in _STORAGE:
             return cloud.storage.answer(request)
         if _REGISTRY_HOST.fullmatch(first):
@@ -192,6 +189,15 @@ async def _reset(receive: Receive, send: Send) -> None:
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _of_method(dispatcher: Dispatcher, request: Request) -> Answer:
+    """Answer a request to an RPC."""
+    call = Call(request.method, request.path, request.query, request.body, request.headers)
+    answer = dispatcher.answer(call)
+    if isinstance(answer, RawAnswer):
+        return Answer(HTTPStatus.OK, answer.body, answer.headers)
+    return Answer.of_json(answer)
 
 
 def _guard(incoming: _Incoming) -> None:
