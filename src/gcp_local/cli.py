@@ -78,6 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="FILE",
         help='what is to go wrong from the start, as JSON: {"faults": [RULE, …]}',
     )
+    serve.add_argument(
+        "--permissive",
+        action="store_true",
+        help="run pipelines with features that are not proved to work on Vertex AI, and warn;"
+        " without this they are refused",
+    )
     serve.add_argument("--verbose", action="store_true", help="log every request")
     asked = parser.parse_args(arguments)
 
@@ -95,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             accelerators_ignored=asked.ignore_accelerators,
             faults=asked.faults,
             ends_with_stdin=asked.end_with_stdin,
+            permissive=asked.permissive,
         )
     except (InvalidArgument, MappingError, StateBusyError, OSError) as error:
         print(f"gcp-local: {error}", file=sys.stderr)  # noqa: T201

@@ -44,6 +44,7 @@ class Cloud:
         endpoint: where the server can be reached, `http://127.0.0.1:PORT`, for the components.
         images: which command of this machine stands for which image.
         accelerators_ignored: who asks for a GPU or TPU runs without it.
+        permissive: pipelines may use what is not proved to work on Vertex AI.
 
     """
 
@@ -54,6 +55,7 @@ class Cloud:
         *,
         images: ImageMappings | None = None,
         accelerators_ignored: bool = False,
+        permissive: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.state = state.resolve()
@@ -81,7 +83,7 @@ class Cloud:
             host=self.host,
             work=_emptied(state / "work"),
         )
-        self.vertex = VertexAI(platform, self.packages)
+        self.vertex = VertexAI(platform, self.packages, permissive=permissive)
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,
             "google.longrunning.Operations": [operations],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gcp_local.orchestrator.parameters import to_proto
+from gcp_local.orchestrator.parameters import from_proto, to_proto
 
 if TYPE_CHECKING:
     from gcp_local.orchestrator.parameters import Json
@@ -44,6 +44,25 @@ class Artifact:
             schema_uri=spec.schema_uri,
             instance_schema=spec.instance_schema,
             metadata=spec.metadata,
+        )
+
+    @classmethod
+    def read(cls, message: Message) -> Artifact:
+        """Read a `google.cloud.aiplatform.v1.Artifact`.
+
+        Raises:
+            MistypedValueError: its metadata cannot be handed to a component.
+
+        """
+        return cls(
+            name=message.name,
+            display_name=message.display_name,
+            uri=message.uri,
+            schema_title=message.schema_title,
+            schema_version=message.schema_version,
+            metadata={
+                name: from_proto(value) for name, value in sorted(message.metadata.fields.items())
+            },
         )
 
     def as_runtime(self) -> dict[str, Json]:

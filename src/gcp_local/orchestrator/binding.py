@@ -105,8 +105,10 @@ def _outputs(outcomes: Mapping[str, Outcome], task: str) -> Values:
 
 def final_status(outcome: Outcome, task: str, job: str) -> dict[str, Json]:
     """Make the `PipelineTaskFinalStatus` that an exit handler's task reads."""
+    # A task whose outputs came from the cache has succeeded, to those who ask for its end.
+    state = TaskState.SUCCEEDED if outcome.state is TaskState.SKIPPED else outcome.state
     status: dict[str, Json] = {
-        "state": outcome.state.name,
+        "state": state.name,
         "pipelineJobResourceName": job,
         "pipelineTaskName": task,
     }
@@ -138,6 +140,11 @@ def _complete(
             found[name] = parameters.of_type(found[name], spec.kind)
         except MistypedValueError as error:
             raise TaskFailedError(f"The input parameter {name!r}: {error}.") from error
+        if spec.literals and found[name] not in spec.literals:
+            allowed = ", ".join(repr(literal) for literal in spec.literals)
+            raise TaskFailedError(
+                f"The input parameter {name!r} is {found[name]!r}, which is none of {allowed}."
+            )
     for name, artifact in component.artifacts.items():
         if name != loop_input and name not in artifacts and not artifact.optional:
             raise TaskFailedError(f"The required input artifact {name!r} was not produced.")

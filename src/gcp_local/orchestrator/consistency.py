@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gcp_local.orchestrator.refusals import refusal, unproven
-from gcp_local.orchestrator.spec import ComponentInput, Container, Dag, FinalStatus, TaskOutput
+from gcp_local.orchestrator.refusals import refusal
+from gcp_local.orchestrator.spec import ComponentInput, Dag, TaskOutput
 
 if TYPE_CHECKING:
     from gcp_local.orchestrator.spec import Component, Task
@@ -48,9 +48,6 @@ def check(root: Component, components: dict[str, Component]) -> None:
                 )
             child = components[task.component]
             _check_task(task, component, components, where)
-            final = any(isinstance(p.origin, FinalStatus) for p in task.parameters.values())
-            if final and path:
-                raise unproven("an ExitHandler in a sub-pipeline", where)
             visit(child, (*path, component.name))
         _check_outputs(component, components)
         finished.add(component.name)
@@ -78,8 +75,6 @@ def _check_task(
                 case _:
                     continue
             raise refusal(f"{where} takes {key!r} from {unknown}", where)
-    if task.retry is not None and not isinstance(child.body, Container):
-        raise unproven("set_retry on a sub-pipeline or an importer", where)
     given = {*task.parameters, *task.artifacts}
     if task.loop is not None:
         given.add(task.loop.item_input)

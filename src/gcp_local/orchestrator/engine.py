@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import shutil
@@ -11,28 +12,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, Unavailable, Unimplemented
-from gcp_local.orchestrator import journal, parameters, reading
+from gcp_local.orchestrator import inputs, journal, reading
+from gcp_local.orchestrator.cache import Cache
 from gcp_local.orchestrator.container import Stores
-from gcp_local.orchestrator.parameters import MistypedValueError
+from gcp_local.orchestrator.refusals import refusal
 from gcp_local.orchestrator.run import Run, Setting
 from gcp_local.orchestrator.spec import Container, Dag
-from gcp_local.orchestrator.states import JobState, Values
+from gcp_local.orchestrator.states import JobState
 from gcp_local.rpc.protos import copy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gcp_local.containers.host import ContainerHost
+    from gcp_local.orchestrator.cache import Entry
     from gcp_local.orchestrator.spec import Pipeline
+    from gcp_local.resources.database import Database
     from gcp_local.rpc.protos import Message
     from gcp_local.storage.objects import ObjectStore
 
+_LOG = logging.getLogger(__name__)
 _JOB_NAME = re.compile(
     r"projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/pipelineJobs/[^/]+"
 )
 _FAIL_FAST = 2  # google.cloud.aiplatform.v1.PipelineFailurePolicy
-_AT = "pipeline_job.runtime_config"
 
 
 @dataclass(frozen=True)
@@ -45,10 +49,15 @@ class Orchestrator:
     """Runs pipeline jobs side by side, each task as a process of this host.
 
     Args:
+        database: where the cache of executions is.
         objects: where artifacts and logs are kept.
         host: runs the containers.
         work: a folder of its own, for what tasks need while they run.
-        save: called with a copy of the job at each change, from any thread, in order per job.
+        save: called with a copy of the job soon after each change, from any thread, in order per
+            job, in a transaction of the database.
+        artifact: gives the artifact of that name from ML Metadata, None if there is none.
+        executed: tells whether the execution of that name is in ML Metadata.
+        permissive: what is not proved to work on Vertex AI may run nevertheless.
         max_parallel_tasks: how many components run at a time, over all jobs.
 
     """
@@ -56,15 +65,23 @@ class Orchestrator:
     def __init__(
         self,
         *,
+        database: Database,
         objects: ObjectStore,
         host: ContainerHost,
         work: Path,
         save: Callable[[Message], None],
+        artifact: Callable[[str], Message | None] = lambda _: None,
+        executed: Callable[[str], bool] = lambda _: True,
+        permissive: bool = False,
         max_parallel_tasks: int | None = None,
     ) -> None:
+        self._database = database
         self._stores = Stores(objects, host)
         self._work = work
         self._save = save
+        self._artifact = artifact
+        self._cache = Cache(database, executed)
+        self._permissive = permissive
         self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
@@ -81,9 +98,17 @@ class Orchestrator:
 
         """
         pipeline = _pipeline(job)
+        self._check_unproven(pipeline)
         self._check_accelerators(pipeline)
-        _inputs(job, pipeline)
-        _root(job, pipeline)
+        inputs.given(job, pipeline, self._artifact)
+        inputs.root_of(job, pipeline)
+
+    def _check_unproven(self, pipeline: Pipeline) -> None:
+        for item in pipeline.unproven:
+            if not self._permissive:
+                raise refusal(f"{item} is not supported", item.where)
+            if not item.runs:
+                raise Unimplemented(f"{item} is not implemented, permissive or not.")
 
     def _check_accelerators(self, pipeline: Pipeline) -> None:
         for parent in (pipeline.root, *pipeline.components.values()):
@@ -106,8 +131,10 @@ class Orchestrator:
 
         """
         pipeline = _pipeline(job)
-        inputs = _inputs(job, pipeline)
-        root = _root(job, pipeline)
+        given = inputs.given(job, pipeline, self._artifact)
+        root = inputs.root_of(job, pipeline)
+        for item in pipeline.unproven:
+            _LOG.warning("%s: %s is not proved to work on Vertex AI", job.name, item)
         matched = _JOB_NAME.fullmatch(job.name)
         if matched is None:
             raise InvalidArgument(f"{job.name!r} is not the name of a pipeline job")
@@ -132,10 +159,11 @@ class Orchestrator:
                 ".pipeline_job_schedule_time_utc": (scheduled or job.create_time).ToJsonString(),
             },
             stores=self._stores,
+            cache=self._cache,
             slots=self._slots,
             fail_fast=job.runtime_config.failure_policy == _FAIL_FAST,
         )
-        run = Run(pipeline, inputs, journal.Journal(copy_of(job), self._save), setting)
+        run = Run(pipeline, given, journal.Journal(copy_of(job), self._keep), setting)
         thread = threading.Thread(
             target=self._execute, args=(job.name, run, work), name=f"job-{job_id}", daemon=True
         )
@@ -144,6 +172,12 @@ class Orchestrator:
                 raise Unavailable("The server is stopping.")
             self._running[job.name] = _Running(run, thread)
         thread.start()
+
+    def _keep(self, job: Message, entries: Sequence[Entry]) -> None:
+        with self._database.transaction():
+            self._save(job)
+            self._cache.keep(entries)
+        self._cache.kept(entries)
 
     def _execute(self, name: str, run: Run, work: Path) -> None:
         try:
@@ -176,52 +210,3 @@ def _pipeline(job: Message) -> Pipeline:
     if not job.pipeline_spec.fields:
         raise InvalidArgument.of_field("pipeline_job.pipeline_spec", "pipeline_spec is required.")
     return reading.read(job.pipeline_spec)
-
-
-def _root(job: Message, pipeline: Pipeline) -> str:
-    """Find the folder in Cloud Storage that the run writes into, without a slash at its end."""
-    field = f"{_AT}.gcs_output_directory"
-    root: str = job.runtime_config.gcs_output_directory or pipeline.default_root
-    parts = root.removeprefix("gs://").rstrip("/").split("/")
-    if not root:
-        raise InvalidArgument.of_field(field, "gcs_output_directory is required.")
-    if not root.startswith("gs://") or any(part in {"", ".", ".."} for part in parts):
-        message = f"gcs_output_directory {root!r} is not a Cloud Storage path (gs://bucket/folder)."
-        raise InvalidArgument.of_field(field, message)
-    return root.rstrip("/")
-
-
-def _inputs(job: Message, pipeline: Pipeline) -> Values:
-    """Check the runtime parameters against the pipeline's, and apply defaults."""
-    config = job.runtime_config
-    if config.parameters:
-        message = "Use parameter_values: `parameters` is for schema versions before 2.1.0."
-        raise InvalidArgument.of_field(f"{_AT}.parameters", message)
-    if config.input_artifacts or any(not a.optional for a in pipeline.root.artifacts.values()):
-        raise Unimplemented("Input artifacts of a pipeline are not implemented: use dsl.importer.")
-    declared = pipeline.root.parameters
-    given = config.parameter_values
-    for name in given:
-        if name not in declared:
-            known = ", ".join(sorted(declared)) or "none"
-            raise InvalidArgument.of_field(
-                f"{_AT}.parameter_values",
-                f"The pipeline {pipeline.name!r} has no parameter {name!r}. It has: {known}.",
-            )
-    values = {}
-    for name, spec in declared.items():
-        field = f"{_AT}.parameter_values.{name}"
-        if name not in given:
-            if not (spec.has_default or spec.optional):
-                message = f"The parameter {name!r} is required, and has no value."
-                raise InvalidArgument.of_field(field, message)
-            values[name] = spec.default
-            continue
-        try:
-            value = parameters.of_type(parameters.from_proto(given[name]), spec.kind)
-        except MistypedValueError as error:
-            raise InvalidArgument.of_field(field, f"The parameter {name!r}: {error}.") from None
-        if value is None and not spec.optional:
-            raise InvalidArgument.of_field(field, f"The parameter {name!r} cannot be null.")
-        values[name] = value
-    return Values(values)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.orchestrator.parameters import to_proto
+from gcp_local.orchestrator.saving import Saver
 from gcp_local.orchestrator.states import ENDED_JOB, UNENDED_TASK, JobState, TaskState, Values
 from gcp_local.rpc.protos import copy_of, timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from gcp_local.orchestrator.cache import Entry
     from gcp_local.orchestrator.states import Outcome
     from gcp_local.rpc.protos import Message
 
@@ -29,7 +31,9 @@ _EXECUTION = {
     TaskState.SUCCEEDED: 3,
     TaskState.FAILED: 4,
     TaskState.CANCELLED: 6,
+    TaskState.SKIPPED: 5,  # CACHED
 }
+_FLUSH_SECONDS = 5.0
 _JOB_ERRORS = {
     JobState.FAILED: FAILED_PRECONDITION,
     JobState.CANCELLED: CANCELLED,
@@ -65,27 +69,42 @@ class Node:
 
 
 class Journal:
-    """The source of truth for what a run has come to; every change is saved at once."""
+    """The source of truth for what a run has come to; every change is saved a moment later.
 
-    def __init__(self, job: Message, save: Callable[[Message], None]) -> None:
+    Args:
+        job: the record itself, which is this journal's from now on.
+        save: keeps a copy of the job, and with it entries of the cache, all or nothing.
+
+    """
+
+    def __init__(self, job: Message, save: Callable[[Message, Sequence[Entry]], None]) -> None:
         self._job = job
         self._save = save
         self._lock = threading.Lock()
         self._details: dict[tuple[str, ...], Message] = {}
+        self._entries: list[Entry] = []
         self.parent, _, self.job_id = str(job.name).rpartition("/pipelineJobs/")
         self.root = Node(job.name, ())
+        self._saver = Saver(self._write, f"save-{self.job_id}")
 
     @contextmanager
     def _change(self) -> Iterator[Message]:
-        """Change the job and save a copy, one change at a time and in order."""
+        """Change the job, one change at a time and in order."""
         with self._lock:
             moment = timestamp(clock.now())
             yield moment
             self._job.update_time.CopyFrom(moment)
-            self._save(copy_of(self._job))
+        self._saver.changed()
 
-    def start(self, pipeline_name: str, inputs: Values) -> None:
-        """Set the job running."""
+    def _write(self) -> None:
+        with self._lock:
+            job, entries = copy_of(self._job), tuple(self._entries)
+        self._save(job, entries)
+        with self._lock:
+            del self._entries[: len(entries)]
+
+    def start(self, pipeline_name: str, inputs: Values, unproven: Sequence[str] = ()) -> None:
+        """Set the job running; what in it is unproven is told in its execution's metadata."""
         with self._change() as moment:
             self._job.state = JobState.RUNNING
             self._job.start_time.CopyFrom(moment)
@@ -105,6 +124,9 @@ class Journal:
             detail.pipeline_run_context.parent_contexts.append(detail.pipeline_context.name)
             self._add(self.root, moment)
             self._run(self.root, "system.Run", inputs, moment)
+            if unproven:
+                told = self._details[()].execution.metadata.fields["unproven"]
+                told.CopyFrom(to_proto(list(unproven)))
 
     def add(self, nodes: Iterable[Node]) -> None:
         """Record tasks that will run when their turn comes."""
@@ -126,19 +148,32 @@ class Journal:
             status.update_time.CopyFrom(moment)
             status.error.code, status.error.message = FAILED_PRECONDITION, error
 
-    def end(self, node: Node, outcome: Outcome) -> None:
-        """Record how a task ended and what it gave."""
+    def skip(self, node: Node, schema: str, inputs: Values) -> None:
+        """Record what a task was given that need not run, its outputs being known."""
+        with self._change() as moment:
+            self._given(node, schema, inputs, moment)
+
+    def end(self, node: Node, outcome: Outcome, entry: Entry | None = None) -> None:
+        """Record how a task ended and what it gave, for the cache too if there is an entry."""
         with self._change() as moment:
             self._end(node, outcome, moment)
+            if entry is not None:
+                self._entries.append(entry)
+
+    def execution_name(self, node: Node) -> str:
+        """Name a task's execution in ML Metadata."""
+        return f"{self.parent}/metadataStores/default/executions/{node.id % 2**63}"
 
     def cancelling(self) -> None:
-        """Record that the job was asked to stop."""
+        """Record that the job was asked to stop; whoever asked sees it when this returns."""
         with self._change():
             if self._job.state not in ENDED_JOB:
                 self._job.state = JobState.CANCELLING
+        self._saver.flush(_FLUSH_SECONDS)
 
     def finish(self, state: JobState, outcome: Outcome, code: int | None = None) -> None:
-        """End the job, and with it whatever of it has not ended."""
+        """End the job, and with it whatever of it has not ended; saved when this returns."""
+        self._saver.end()
         with self._change() as moment:
             self._end(self.root, outcome, moment)
             for detail in self._details.values():
@@ -149,6 +184,17 @@ class Journal:
             if outcome.error:
                 self._job.error.code = code or _JOB_ERRORS.get(state, FAILED_PRECONDITION)
                 self._job.error.message = outcome.error
+        self._write()
+
+    def abandon(self, outcome: Outcome) -> None:
+        """End a job as failed whose record cannot be saved: without what its tasks gave."""
+        with self._change() as moment:
+            self._entries.clear()
+            for detail in self._details.values():
+                for part in ("execution", "inputs", "outputs"):
+                    detail.ClearField(part)
+                self._close(detail, outcome, moment)
+        self.finish(JobState.FAILED, outcome)
 
     def _add(self, node: Node, moment: Message) -> None:
         detail = self._job.job_detail.task_details.add(
@@ -161,6 +207,14 @@ class Journal:
         self._set_state(detail, TaskState.PENDING, moment)
 
     def _run(self, node: Node, schema: str, inputs: Values, moment: Message) -> None:
+        self._given(node, schema, inputs, moment)
+        detail = self._details[node.path]
+        if schema == "system.ContainerExecution":
+            jobs = f"{self.parent}/customJobs"
+            detail.executor_detail.container_detail.main_job = f"{jobs}/{node.id % 2**63}"
+        self._set_state(detail, TaskState.RUNNING, moment)
+
+    def _given(self, node: Node, schema: str, inputs: Values, moment: Message) -> None:
         detail = self._details[node.path]
         given = type(detail)()  # aside first: what cannot be written leaves the record as it was
         _write_parameters(given.execution, "input", inputs)
@@ -168,15 +222,11 @@ class Journal:
         detail.MergeFrom(given)
         detail.start_time.CopyFrom(moment)
         execution = detail.execution
-        execution.name = f"{self.parent}/metadataStores/default/executions/{node.id % 2**63}"
+        execution.name = self.execution_name(node)
         execution.display_name = node.name
         execution.schema_title = schema
         execution.schema_version = "0.0.1"
         execution.create_time.CopyFrom(moment)
-        if schema == "system.ContainerExecution":
-            jobs = f"{self.parent}/customJobs"
-            detail.executor_detail.container_detail.main_job = f"{jobs}/{node.id % 2**63}"
-        self._set_state(detail, TaskState.RUNNING, moment)
 
     def _end(self, node: Node, outcome: Outcome, moment: Message) -> None:
         detail = self._details[node.path]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from gcp_local.orchestrator.spec import Component, Loop
     from gcp_local.orchestrator.states import Outcome
 
+_MOST_ARTIFACTS = 100  # https://github.com/kubeflow/kubeflow/issues/7513
+
 
 def rounds(loop: Loop, inputs: Values) -> list[Values]:
     """Give the inputs of each round.
@@ -50,7 +52,8 @@ def gathered(component: Component, outcomes: Sequence[Outcome]) -> Values:
     """Make lists of the rounds' outputs (`dsl.Collected`), in the order of the items.
 
     Raises:
-        TaskFailedError: a list of such values cannot be kept.
+        TaskFailedError: a list of such values cannot be kept, or is of more artifacts than Vertex
+            AI collects.
 
     """
     lists = {
@@ -65,14 +68,16 @@ def gathered(component: Component, outcomes: Sequence[Outcome]) -> Values:
         parameters.storable(list(lists.values()))
     except MistypedValueError as error:
         raise TaskFailedError(f"The collected outputs: {error}.") from error
-    return Values(
-        lists,
-        {
-            name: tuple(
-                artifact
-                for outcome in outcomes
-                for artifact in outcome.outputs.artifacts.get(name, ())
+    artifacts = {
+        name: tuple(
+            artifact for outcome in outcomes for artifact in outcome.outputs.artifacts.get(name, ())
+        )
+        for name in component.artifact_outputs
+    }
+    for name, collected in artifacts.items():
+        if len(collected) > _MOST_ARTIFACTS:
+            raise TaskFailedError(
+                f"The loop gives {len(collected)} artifacts as {name!r}: Vertex AI collects at most"
+                f" {_MOST_ARTIFACTS}."
             )
-            for name in component.artifact_outputs
-        },
-    )
+    return Values(lists, artifacts)

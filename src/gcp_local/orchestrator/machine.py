@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gcp_local.orchestrator.refusals import refusal, unproven
+from gcp_local.orchestrator.refusals import refusal
 
 if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
@@ -48,7 +48,7 @@ def _amount(resources: Message, name: str, what: str, where: str) -> float | Non
     """Read one of the fields, as a number of CPUs or of gigabytes (10⁹ bytes)."""
     text: str = getattr(resources, f"resource_{name}")
     if "{{$" in text:
-        raise unproven(f"{name} by a value that is known at run time only", where)
+        return None  # see `unproven`; this host gives what it has anyway
     amount: float = getattr(resources, name)
     if text:
         match = _QUANTITY.fullmatch(text)

@@ -1,20 +1,21 @@
 """Reads a job's `pipeline_spec`, and refuses what Vertex AI Pipelines would refuse.
 
-What Google documents as unsupported is refused, and so is what nobody has yet proved to work
-there: a pipeline that runs here and not on Vertex AI would be the worse surprise.
+What Google documents as unsupported is refused. What nobody has yet proved to work there is read,
+and listed beside it: whether that may run is for the caller to say.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import SerializeToJsonError
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.orchestrator import conditions, consistency, machine, parameters
+from gcp_local.orchestrator import conditions, consistency, machine, parameters, unproven
 from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
-from gcp_local.orchestrator.refusals import AT, refusal, unproven
+from gcp_local.orchestrator.refusals import AT, refusal
 from gcp_local.orchestrator.spec import (
     ArtifactSource,
     ArtifactSpec,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
 SCHEMA_VERSION = "2.1.0"
+_LONGEST_PAUSE = 3600.0  # "Max allowed is 1 hour", pipeline_spec.proto
+_NOTHING = Component("root", {}, {}, {}, {}, Dag({}, {}, {}))
 
 
 def read(pipeline_spec: Message) -> Pipeline:
@@ -47,7 +50,7 @@ def read(pipeline_spec: Message) -> Pipeline:
 
     Raises:
         InvalidArgument: not a PipelineSpec, inconsistent in itself, or with a feature that
-            Vertex AI refuses or that is not proved to work there; the message names the place.
+            Vertex AI refuses; the message names the place.
 
     """
     # Imported at the first pipeline: kfp takes half a second, which a server's start need not pay.
@@ -68,6 +71,9 @@ def read(pipeline_spec: Message) -> Pipeline:
         raw(pipeline_spec_pb2.PipelineDeploymentConfig),
         at=f"{AT}.deployment_spec",
     )
+    doubtful = unproven.found(spec, deployment)
+    if any(not item.runs for item in doubtful):
+        return Pipeline(spec.pipeline_info.name, _NOTHING, {}, unproven=doubtful)
     components = {
         name: _component(name, component, deployment.executors)
         for name, component in spec.components.items()
@@ -81,15 +87,12 @@ def read(pipeline_spec: Message) -> Pipeline:
         root=root,
         components=components,
         default_root=spec.default_pipeline_root,
+        unproven=doubtful,
     )
 
 
 def _component(name: str, spec: Message, executors: Any) -> Component:
     where = "root" if name == "root" else f"components.{name}"
-    if spec.single_platform_specs:
-        raise unproven("singlePlatformSpecs (a platform's own features)", where)
-    if spec.task_config_passthroughs:
-        raise unproven("taskConfigPassthroughs", where)
     body: Dag | Container | Importer
     if spec.HasField("dag"):
         body = _dag(spec.dag, where)
@@ -132,15 +135,22 @@ def _component(name: str, spec: Message, executors: Any) -> Component:
 
 
 def _parameter(spec: Message, where: str) -> ParameterSpec:
-    if spec.literals:
-        raise unproven("literals", where)
     kind = _parameter_type(spec, where)
     given = spec.HasField("default_value")
     try:
         default = parameters.of_type(parameters.from_proto(spec.default_value), kind)
+        literals = tuple(
+            parameters.of_type(parameters.from_proto(item), kind) for item in spec.literals
+        )
     except MistypedValueError as error:
-        raise refusal(f"the default at {where}: {error}", where) from None
-    return ParameterSpec(kind=kind, default=default, has_default=given, optional=spec.is_optional)
+        raise refusal(f"the default or a literal at {where}: {error}", where) from None
+    return ParameterSpec(
+        kind=kind,
+        default=default,
+        has_default=given,
+        optional=spec.is_optional,
+        literals=literals,
+    )
 
 
 def _value(spec: Message, where: str) -> Json:
@@ -154,7 +164,7 @@ def _parameter_type(spec: Message, where: str) -> ParameterType:
     enum = spec.DESCRIPTOR.fields_by_name["parameter_type"].enum_type
     name = enum.values_by_number[spec.parameter_type].name
     if name not in ParameterType.__members__:
-        raise unproven(f"parameter type {name}", where)
+        raise refusal(f"{where} is of type {name}, which no parameter can have", where)
     return ParameterType[name]
 
 
@@ -175,17 +185,13 @@ def _executor(spec: Message, label: str) -> Container | Importer:
         case "importer":
             return _importer(spec.importer, where)
         case other:
-            raise unproven(f"an executor of kind {other}", where)
+            raise refusal(f"an executor of kind {other} at {where} is not known", where)
 
 
 def _container(spec: Message, where: str) -> Container:
     if not spec.image:
         raise refusal(f"no image at {where}", where)
-    if "{{$" in spec.image:
-        raise unproven("an image that is known at run time only", where)
     machine.check(spec.resources, where)
-    if spec.HasField("lifecycle"):
-        raise unproven("a lifecycle hook", where)
     return Container(
         image=spec.image,
         command=tuple(spec.command),
@@ -196,8 +202,6 @@ def _container(spec: Message, where: str) -> Container:
 
 
 def _importer(spec: Message, where: str) -> Importer:
-    if spec.download_to_workspace:
-        raise unproven("downloadToWorkspace", where)
     uri: Constant | ComponentInput
     match spec.artifact_uri.WhichOneof("value"):
         case "constant":
@@ -239,8 +243,6 @@ def _dag(spec: Message, where: str) -> Dag:
 
 
 def _task(name: str, spec: Message, where: str) -> Task:
-    if spec.caching_options.cache_key:
-        raise unproven("cacheKey", where)
     inputs = {
         key: _parameter_source(item, where, key) for key, item in spec.inputs.parameters.items()
     }
@@ -266,8 +268,10 @@ def _task(name: str, spec: Message, where: str) -> Task:
         condition=condition,
         waits_for_success=spec.trigger_policy.strategy
         != completed["ALL_UPSTREAM_TASKS_COMPLETED"].number,
-        retry=_retry(spec.retry_policy) if spec.retry_policy.max_retry_count else None,
+        retry=_retry(spec.retry_policy, where) if spec.HasField("retry_policy") else None,
         loop=_loop(spec, where),
+        cached=spec.caching_options.enable_cache,
+        cache_key=spec.caching_options.cache_key,
     )
 
 
@@ -307,12 +311,24 @@ def _artifact_source(spec: Message, where: str, key: str) -> ArtifactSource:
             raise refusal(f"input {key!r} at {where} has no source", where)
 
 
-def _retry(spec: Message) -> Retry:
+def _retry(spec: Message, where: str) -> Retry | None:
+    """Read a retry policy: by default the pause is none, its factor 2, its longest an hour."""
+    pauses = {name: getattr(spec, name) for name in ("backoff_duration", "backoff_max_duration")}
+    seconds = {name: each.seconds + each.nanos / 1e9 for name, each in pauses.items()}
+    for name, value in {
+        "max_retry_count": spec.max_retry_count,
+        "backoff_factor": spec.backoff_factor,
+        **seconds,
+    }.items():
+        if not 0 <= value < math.inf:
+            raise refusal(f"{name} at {where} is {value}", where)
+    if not spec.max_retry_count:
+        return None
     return Retry(
         count=spec.max_retry_count,
-        backoff=spec.backoff_duration.ToTimedelta().total_seconds(),
+        backoff=seconds["backoff_duration"],
         factor=spec.backoff_factor or 2.0,
-        longest=spec.backoff_max_duration.ToTimedelta().total_seconds() or 3600.0,
+        longest=min(seconds["backoff_max_duration"] or _LONGEST_PAUSE, _LONGEST_PAUSE),
     )
 
 

@@ -10,8 +10,3 @@ AT = "pipeline_job.pipeline_spec"
 def refusal(message: str, where: str) -> InvalidArgument:
     """Say what is wrong with the pipeline, and where."""
     return InvalidArgument.of_field(f"{AT}.{where}", f"Invalid pipeline spec: {message}.")
-
-
-def unproven(feature: str, where: str) -> InvalidArgument:
-    """Name a feature that Vertex AI refuses, or that is not proved to work there."""
-    return refusal(f"{feature} at {where} is not supported", where)

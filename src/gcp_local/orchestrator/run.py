@@ -10,17 +10,20 @@ import logging
 import queue
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gcp_local import clock
 from gcp_local.containers.processes import ProcessGroup, StoppedError
 from gcp_local.errors import ApiError
-from gcp_local.orchestrator import binding, conditions, container, loops
+from gcp_local.orchestrator import binding, cache, conditions, container, loops
 from gcp_local.orchestrator.importer import imported
 from gcp_local.orchestrator.spec import Container, Dag, Importer
 from gcp_local.orchestrator.states import (
     NOT_TRIGGERED,
+    SUCCESS,
     JobState,
     Outcome,
     TaskFailedError,
@@ -32,13 +35,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from gcp_local.orchestrator.cache import Cache
     from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Journal, Node
     from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
 
 _LOG = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 0.1
+_LOOK_SECONDS = timedelta(seconds=1)
+_CONTAINER = "system.ContainerExecution"
 _CANCELLED = Outcome(TaskState.CANCELLED, error="The task was cancelled.")
+_UNFINISHED = Outcome(
+    TaskState.CANCELLED, error="A task failed, and the failure policy is to start nothing more."
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +59,7 @@ class Setting:
         work: the run's own folder on this host.
         environment: the environment variables of every component.
         placeholders: the values of the job's placeholders.
+        cache: what need not run again.
         slots: taken by a container while it runs.
         fail_fast: after a failure nothing new is started.
 
@@ -60,6 +70,7 @@ class Setting:
     environment: Mapping[str, str]
     placeholders: Mapping[str, str]
     stores: Stores
+    cache: Cache
     slots: threading.Semaphore
     fail_fast: bool
 
@@ -83,18 +94,20 @@ class Run:
     def execute(self) -> None:
         """Run everything; returns when the last task has ended and the job's end is saved."""
         journal = self._journal
-        journal.start(self._pipeline.name, self._inputs)
+        journal.start(
+            self._pipeline.name, self._inputs, [str(item) for item in self._pipeline.unproven]
+        )
         outcome = self._outcome(self._root, journal.root)
+        state = JobState.FAILED if outcome.state is TaskState.FAILED else JobState.SUCCEEDED
+        code = None
         if self._why is not None:
             state, reason, code = self._why
             ended = TaskState.CANCELLED if state is JobState.CANCELLED else TaskState.FAILED
-            journal.finish(state, Outcome(ended, error=reason), code)
-            return
-        failed = outcome.state is TaskState.FAILED
+            outcome = Outcome(ended, error=reason)
         try:
-            journal.finish(JobState.FAILED if failed else JobState.SUCCEEDED, outcome)
+            journal.finish(state, outcome, code)
         except Exception as error:  # noqa: BLE001  (the last resort: a job must end)
-            journal.finish(JobState.FAILED, _fault(journal.root, error))
+            journal.abandon(_fault(journal.root, error))
 
     def _root(self) -> Outcome:
         self._setting.stores.check_bucket(self._setting.root)
@@ -108,6 +121,7 @@ class Run:
             self._why = (state, reason, code)
         self._stopping.set()
         self._processes.stop()
+        clock.wake()
         if state is JobState.CANCELLED:
             self._journal.cancelling()
 
@@ -168,12 +182,23 @@ class Run:
 
     def _ended(self, node: Node, outcome: Outcome) -> Outcome:
         """Record the end of a task, if need be without what it gave."""
+        if outcome.state is TaskState.FAILED and self._stopping.is_set():
+            outcome = _CANCELLED
+        entry = None
+        if outcome.state is TaskState.SUCCEEDED and outcome.cache_key:
+            parent, name = self._journal.parent, self._journal.execution_name(node)
+            entry = cache.Entry(parent, outcome.cache_key, name, outcome.outputs)
+            self._setting.cache.announce(entry)
         try:
-            self._journal.end(node, outcome)
+            self._journal.end(node, outcome, entry)
         except Exception as error:  # noqa: BLE001  (a task must end)
+            if entry is not None:
+                self._setting.cache.kept([entry])
             outcome = _fault(node, error)
             with suppress(Exception):  # the job's end will record it
                 self._journal.end(node, outcome)
+        if outcome.state is TaskState.FAILED:
+            self._failed.set()
         return outcome
 
     def _untriggered(self, task: Task, outcomes: Mapping[str, Outcome]) -> Outcome | None:
@@ -181,7 +206,7 @@ class Run:
         if self._stopping.is_set():
             return _CANCELLED
         if task.waits_for_success:
-            if any(outcomes[name].state is not TaskState.SUCCEEDED for name in task.upstream):
+            if any(outcomes[name].state not in SUCCESS for name in task.upstream):
                 return NOT_TRIGGERED
             if self._setting.fail_fast and self._failed.is_set():
                 return NOT_TRIGGERED
@@ -198,13 +223,7 @@ class Run:
         node = parent_node.child(task.name)
         component = self._pipeline.components[task.component]
         work = partial(self._attempt, task, component, given, node, outcomes)
-        outcome = self._outcome(work, node)
-        if outcome.state is TaskState.FAILED and self._stopping.is_set():
-            outcome = _CANCELLED
-        outcome = self._ended(node, outcome)
-        if outcome.state is TaskState.FAILED:
-            self._failed.set()
-        return outcome
+        return self._ended(node, self._outcome(work, node))
 
     def _attempt(
         self,
@@ -220,7 +239,7 @@ class Run:
         if task.condition and not conditions.holds(task.condition, values):
             return NOT_TRIGGERED
         if task.loop is None:
-            return self._component(component, inputs, node, task.retry)
+            return self._component(task, component, inputs, node)
         self._journal.run(node, "system.DagExecution", inputs)
         rounds = loops.rounds(task.loop, inputs)
         return self._loop(task, component, rounds, node)
@@ -237,32 +256,33 @@ class Run:
         while len(outcomes) < len(rounds):
             while started < len(rounds) and started - len(outcomes) < limit:
                 inputs, own = rounds[started], nodes[started]
-                work = partial(self._round, component, inputs, own, task.retry)
+                work = partial(self._round, task, component, inputs, own)
                 self._in_thread(own.name, work, ended)
                 started += 1
             name, outcome = ended.get()
             outcomes[name] = outcome
         ordered = [outcomes[own.name] for own in nodes]
         failed = [own.name for own in nodes if outcomes[own.name].state is TaskState.FAILED]
-        if failed:
-            return Outcome(TaskState.FAILED, error=_dag_error(failed, outcomes))
         if self._stopping.is_set():
             return _CANCELLED
+        if failed:
+            return Outcome(TaskState.FAILED, error=_dag_error(failed, outcomes))
+        if any(outcome.state not in SUCCESS for outcome in ordered):
+            return _UNFINISHED
         return Outcome(TaskState.SUCCEEDED, loops.gathered(component, ordered))
 
-    def _round(
-        self, component: Component, inputs: Values, node: Node, retry: Retry | None
-    ) -> Outcome:
+    def _round(self, task: Task, component: Component, inputs: Values, node: Node) -> Outcome:
         def work() -> Outcome:
-            stopped = self._stopping.is_set()
-            return _CANCELLED if stopped else self._component(component, inputs, node, retry)
+            if self._stopping.is_set():
+                return _CANCELLED
+            if self._setting.fail_fast and self._failed.is_set():
+                return NOT_TRIGGERED
+            return self._component(task, component, inputs, node)
 
         return self._ended(node, self._outcome(work, node))
 
-    def _component(
-        self, component: Component, inputs: Values, node: Node, retry: Retry | None
-    ) -> Outcome:
-        """Do what the component does, with its retries."""
+    def _component(self, task: Task, component: Component, inputs: Values, node: Node) -> Outcome:
+        """Do what the component does, with its retries, or find that it was done before."""
         match component.body:
             case Dag():
                 self._journal.run(node, "system.DagExecution", inputs)
@@ -272,30 +292,52 @@ class Run:
                 placeholders = self._placeholders(node)
                 return imported(importer, inputs, self._journal.parent, node.id, placeholders)
             case Container() as body:
-                return self._container(component, body, inputs, node, retry)
+                key = ""
+                if task.cached:
+                    key = cache.key_of(self._pipeline.name, task, component, body, inputs)
+                    outputs = self._setting.cache.find(self._journal.parent, key)
+                    if outputs is not None:
+                        self._journal.skip(node, _CONTAINER, inputs)
+                        return Outcome(TaskState.SKIPPED, outputs)
+                outcome = self._container(component, body, inputs, node, task.retry)
+                return replace(outcome, cache_key=key)
 
     def _container(
         self, component: Component, body: Container, inputs: Values, node: Node, retry: Retry | None
     ) -> Outcome:
         tries = 0
         while True:
+            tries += 1
             try:
                 return self._container_once(component, body, inputs, node, tries)
             except TaskFailedError as error:
-                if retry is None or tries >= retry.count:
+                if retry is None or tries > retry.count or self._stopping.is_set():
                     raise
                 self._journal.retry(node, str(error))
-                pause = min(retry.backoff * retry.factor**tries, retry.longest)
-                if self._stopping.wait(pause):
-                    raise StoppedError from error
-                tries += 1
+                self._pause(retry.pause(tries))
+
+    def _pause(self, seconds: float) -> None:
+        """Wait so long by the clock.
+
+        Raises:
+            StoppedError: the run was stopped.
+
+        """
+        until = clock.now() + timedelta(seconds=seconds)
+        while not self._stopping.is_set():
+            now = clock.now()
+            if now >= until:
+                return
+            # A wake between the look and the wait is lost, so it never waits for long.
+            clock.wait(min(until, now + _LOOK_SECONDS))
+        raise StoppedError
 
     def _container_once(
         self, component: Component, body: Container, inputs: Values, node: Node, tries: int
     ) -> Outcome:
         setting = self._setting
         with self._slot():
-            self._journal.run(node, "system.ContainerExecution", inputs)
+            self._journal.run(node, _CONTAINER, inputs)
             identity = f"{node.name}_{node.id}"
             folder = setting.work / f"{node.id % 2**64:016x}-{tries}"
             place = container.Place(

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gcp_local.orchestrator.parameters import Json, ParameterType
+    from gcp_local.orchestrator.unproven import Unproven
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
-    """One input parameter. Without a default and not optional, a value must be given."""
+    """One input parameter. Without a default and not optional, a value must be given.
+
+    If there are `literals`, it must be one of them.
+    """
 
     kind: ParameterType
     default: Json = None
     has_default: bool = False
     optional: bool = False
+    literals: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,13 @@ class Retry:
     factor: float
     longest: float
 
+    def pause(self, tries: int) -> float:
+        """Give the seconds to wait after so many tries before the next."""
+        try:
+            return min(self.backoff * self.factor ** (tries - 1), self.longest)
+        except OverflowError:
+            return self.longest
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -99,7 +111,11 @@ class Loop:
 
 @dataclass(frozen=True)
 class Task:
-    """A node of a DAG. `name` is its key there, by which everything refers to it."""
+    """A node of a DAG. `name` is its key there, by which everything refers to it.
+
+    If `cached`, an earlier execution's outputs will do; `cache_key`, if any, says which are the
+    same.
+    """
 
     name: str
     display_name: str
@@ -111,6 +127,8 @@ class Task:
     waits_for_success: bool = True
     retry: Retry | None = None
     loop: Loop | None = None
+    cached: bool = False
+    cache_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,9 +181,10 @@ class Component:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """A whole compiled pipeline."""
+    """A whole compiled pipeline, and what in it is unproven."""
 
     name: str
     root: Component
     components: Mapping[str, Component]
     default_root: str = ""
+    unproven: tuple[Unproven, ...] = ()

@@ -23,6 +23,7 @@ class TaskState(IntEnum):
     SUCCEEDED = 3
     CANCELLED = 6
     FAILED = 7
+    SKIPPED = 8
     NOT_TRIGGERED = 9
 
 
@@ -37,6 +38,8 @@ class JobState(IntEnum):
     CANCELLED = 7
 
 
+SUCCESS = frozenset({TaskState.SUCCEEDED, TaskState.SKIPPED})
+"""The states of a task that has outputs: it ran, or an earlier execution gave them."""
 ENDED_JOB = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 UNENDED_TASK = frozenset({TaskState.PENDING, TaskState.RUNNING})
 
@@ -51,11 +54,12 @@ class Values:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended, what it gave, and why it failed."""
+    """How a task ended, what it gave, why it failed, and by what key its outputs may be cached."""
 
     state: TaskState
     outputs: Values = field(default_factory=Values)
     error: str = ""
+    cache_key: str = ""
 
 
 NOT_TRIGGERED = Outcome(TaskState.NOT_TRIGGERED)

@@ -13,6 +13,7 @@ from gcp_local.vertex.endpoints.service import EndpointService
 from gcp_local.vertex.evaluations import EvaluationService
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
+from gcp_local.vertex.metadata.kinds import Execution
 from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
@@ -38,6 +39,7 @@ class VertexAI:
     Args:
         platform: what the services stand on.
         packages: where pipelines' templates are found.
+        permissive: pipelines may use what is not proved to work on Vertex AI.
 
     Attributes:
         metadata: the artifacts, executions and contexts of ML Metadata.
@@ -51,13 +53,19 @@ class VertexAI:
 
     """
 
-    def __init__(self, platform: Platform, packages: PackageRegistry) -> None:
+    def __init__(
+        self, platform: Platform, packages: PackageRegistry, *, permissive: bool = False
+    ) -> None:
         self.metadata = MetadataGraph(platform.resources, platform.database)
         orchestrator = Orchestrator(
+            database=platform.database,
             objects=platform.objects,
             host=platform.host,
             work=platform.work / "pipelines",
             save=self._save,
+            artifact=self.metadata.artifact,
+            executed=self._executed,
+            permissive=permissive,
         )
         self.pipelines = PipelineService(
             platform, packages, orchestrator, RunRecorder(self.metadata, platform.database)
@@ -97,6 +105,9 @@ class VertexAI:
             self.custom_jobs,
             deployments,
         ]
+
+    def _executed(self, name: str) -> bool:
+        return self.metadata.find(name, Execution) is not None
 
     def _save(self, job: Message) -> None:
         self.pipelines.save(job)

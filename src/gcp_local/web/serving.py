@@ -42,6 +42,7 @@ def run(
     accelerators_ignored: bool = False,
     faults: Path | None = None,
     ends_with_stdin: bool = False,
+    permissive: bool = False,
 ) -> None:
     """Serve a state folder until SIGTERM, SIGINT, the idle time or a closed stdin ends it.
 
@@ -67,7 +68,13 @@ def run(
         from gcp_local.rpc.dispatch import parse_json
         from gcp_local.web.server import Server
 
-        cloud = Cloud(state, endpoint, images=images, accelerators_ignored=accelerators_ignored)
+        cloud = Cloud(
+            state,
+            endpoint,
+            images=images,
+            accelerators_ignored=accelerators_ignored,
+            permissive=permissive,
+        )
         try:
             if ends_with_stdin:
                 threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()

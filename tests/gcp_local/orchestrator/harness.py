@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from kfp import compiler
 
 from gcp_local.containers.host import ContainerHost
 from gcp_local.containers.warm import default_launcher
+from gcp_local.errors import ApiError
 from gcp_local.images.store import ImageStore
 from gcp_local.orchestrator import Orchestrator
 from gcp_local.orchestrator.parameters import from_proto, to_proto
@@ -98,24 +100,32 @@ class Cloud:
     folder: Path
     launcher: Any = None
     max_parallel_tasks: int | None = None
+    permissive: bool = False
+    artifacts: dict[str, Message] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
     saved: dict[str, list[Message]] = field(default_factory=dict)
+    count: int = 0
 
     def __post_init__(self) -> None:
         self.database = Database(self.folder / "state.sqlite")
         self.objects = ObjectStore(self.database, self.folder / "objects")
-        BucketStore(self.database).create(BUCKET, "project")
+        with suppress(ApiError):  # it is there if this folder was another cloud's before
+            BucketStore(self.database).create(BUCKET, "project")
         self.images = ImageStore(self.folder / "images")
         self._launcher = self.launcher or default_launcher()
         self.changed = threading.Condition()
         self.work = self.folder / "work"
         self.orchestrator = Orchestrator(
+            database=self.database,
             objects=self.objects,
             host=ContainerHost(self.images, self._environment, self._launcher),
             work=self.work,
             save=self._save,
+            artifact=self.artifacts.get,
+            executed=lambda name: name not in self.forgotten,
+            permissive=self.permissive,
             max_parallel_tasks=self.max_parallel_tasks,
         )
-        self.count = 0
 
     def close(self) -> None:
         self.orchestrator.close()
@@ -137,12 +147,13 @@ class Cloud:
         parameters: dict[str, Any] | None = None,
         *,
         root: str = f"gs://{BUCKET}/root",
+        parent: str = PARENT,
         **fields: Any,
     ) -> Message:
         """Make the PipelineJob of a pipeline function, or of an IR."""
         spec = pipeline if isinstance(pipeline, dict) else compiled(pipeline, self.folder)
         self.count += 1
-        job = PipelineJob(name=f"{PARENT}/pipelineJobs/run-{self.count}", **fields)
+        job = PipelineJob(name=f"{parent}/pipelineJobs/run-{self.count}", **fields)
         job.pipeline_spec.CopyFrom(to_proto(spec).struct_value)
         job.runtime_config.gcs_output_directory = root
         for name, value in (parameters or {}).items():

@@ -15,7 +15,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import pipeline_service
 from kfp import dsl
 
-from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.errors import InvalidArgument
 from gcp_local.orchestrator.states import JobState, TaskState
 from gcp_local.rpc.protos import Message, raw, to_json
 from tests.gcp_local.orchestrator import components as c
@@ -102,7 +102,6 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
         (_set("pipelineInfo", {}), "pipeline_info.name is missing"),
         (_set("platforms", {"kubernetes": {}}), 'Unknown name "platforms"'),
         (_set("root", "dag", "tasks", {}), "root has no tasks"),
-        (_set(*TASKS, "add", "cachingOptions", "cacheKey", "k"), "cacheKey"),
         (_set(*TASKS, "add", "componentRef", "name", "comp-none"), "comp-none"),
         (_set(*TASKS, "add", "dependentTasks", ["nowhere"]), "waits for 'nowhere'"),
         (_set(*TASKS, "add", "dependentTasks", ["condition-1"]), "wait for one another"),
@@ -112,11 +111,17 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
             "takes 'a' from an unknown input 'zz'",
         ),
         (_set(*CONDITION, "inputs.parameter_values['x'] =="), "is not a CEL expression"),
-        (_set(*PARAMETER, "literals", [1]), "literals"),
-        (_set(*PARAMETER, "parameterType", "TASK_CONFIG"), "TASK_CONFIG"),
         (_set(*PARAMETER, "parameterType", "WHATEVER"), "WHATEVER"),
-        (_set("components", "comp-add", "singlePlatformSpecs", [{}]), "singlePlatformSpecs"),
-        (_set("components", "comp-add", "taskConfigPassthroughs", [{}]), "taskConfigPassthroughs"),
+        (_set(*PARAMETER, {"parameterType": "PARAMETER_TYPE_ENUM_UNSPECIFIED"}), "UNSPECIFIED"),
+        (_set(*TASKS, "add", "retryPolicy", {"maxRetryCount": -1}), "max_retry_count"),
+        (
+            _set(*TASKS, "add", "retryPolicy", {"maxRetryCount": 1, "backoffFactor": -2}),
+            "backoff_factor at root.dag.tasks.add is -2.0",
+        ),
+        (
+            _set(*TASKS, "add", "retryPolicy", {"maxRetryCount": 1, "backoffDuration": "-1s"}),
+            "backoff_duration",
+        ),
         (_set("components", "comp-add", "executorLabel", "exec-none"), "exec-none"),
         (_set(*ADD, "container", "image", ""), "no image"),
         (
@@ -138,8 +143,6 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
             _set(*ADD, "container", "resources", {"resourceCpuLimit": "{{$.inputs.x}}"}),
             "cpu_limit by a value that is known at run time only",
         ),
-        (_set(*ADD, {"importer": {"downloadToWorkspace": True}}), "downloadToWorkspace"),
-        (_set(*ADD, {"resolver": {}}), "an executor of kind resolver"),
         (_set("components", "comp-add", "noSuchField", 1), "noSuchField"),
         (_set(*TASKS, "add", "taskInfo", {"name": float("inf")}), "Infinity"),
         (_set("deploymentSpec", "deep", nested(32, dict)), "nested too deeply"),
@@ -232,37 +235,6 @@ def test_a_component_that_contains_itself_is_refused(plain_cloud: Cloud, spec: S
         plain_cloud.orchestrator.validate(plain_cloud.job(changed, {"n": 1}))
 
 
-def test_an_exit_handler_in_a_sub_pipeline_is_refused(plain_cloud: Cloud) -> None:
-    @dsl.pipeline(name="inner")
-    def inner() -> None:
-        with dsl.ExitHandler(c.report_status()):
-            c.echo(text="a")
-
-    @dsl.pipeline(name="outer")
-    def outer() -> None:
-        inner()
-
-    with pytest.raises(InvalidArgument, match="ExitHandler in a sub-pipeline"):
-        plain_cloud.orchestrator.validate(plain_cloud.job(outer))
-
-
-@pytest.mark.parametrize("kind", ["sub-pipeline", "importer"])
-def test_a_retry_of_what_is_no_component_is_refused(plain_cloud: Cloud, kind: str) -> None:
-    @dsl.pipeline(name="inner")
-    def inner() -> None:
-        c.fail(message="again")
-
-    @dsl.pipeline(name="outer")
-    def outer() -> None:
-        if kind == "importer":
-            dsl.importer(artifact_uri="gs://bucket/x", artifact_class=dsl.Model).set_retry(2)
-        else:
-            inner().set_retry(2)
-
-    with pytest.raises(InvalidArgument, match="set_retry on a sub-pipeline or an importer at root"):
-        plain_cloud.orchestrator.validate(plain_cloud.job(outer))
-
-
 @pytest.mark.parametrize("root", ["", "/tmp", "s3://bucket", "gs://", "gs://bucket/../x"])
 def test_an_output_directory_outside_cloud_storage_is_refused(
     plain_cloud: Cloud, spec: Spec, root: str
@@ -274,13 +246,6 @@ def test_an_output_directory_outside_cloud_storage_is_refused(
 def test_a_job_without_a_pipeline_is_refused(plain_cloud: Cloud) -> None:
     with pytest.raises(InvalidArgument, match="pipeline_spec is required"):
         plain_cloud.orchestrator.validate(plain_cloud.job({}))
-
-
-def test_input_artifacts_of_a_pipeline_are_not_there_yet(plain_cloud: Cloud, spec: Spec) -> None:
-    job = plain_cloud.job(spec, {"n": 1})
-    job.runtime_config.input_artifacts["data"].artifact_id = "1"
-    with pytest.raises(Unimplemented):
-        plain_cloud.orchestrator.validate(job)
 
 
 def test_an_output_of_the_wrong_type_fails_its_task(plain_cloud: Cloud) -> None:

@@ -198,8 +198,8 @@ def test_a_component_ends_as_python_ends(cloud: Cloud) -> None:
 def test_random_numbers_differ_between_forks_of_a_loaded_numpy(tmp_path: Path) -> None:
     @dsl.pipeline(name="random")
     def random() -> None:
-        c.draw()
-        c.draw()
+        c.draw().set_caching_options(False)
+        c.draw().set_caching_options(False)
 
     cloud = loaded_cloud(tmp_path, "numpy")
     result = cloud.succeed(random)
@@ -217,7 +217,7 @@ def loaded_cloud(folder: Path, *preload: str) -> Cloud:
     def loading() -> None:
         light = c.echo(text="")
         heavy = c.draw().after(light)
-        c.echo(text="").after(heavy)
+        c.echo(text="again").after(heavy)
 
     name = cloud.submit(loading)
     cloud.wait(name, lambda job: _running(job, "draw"))
