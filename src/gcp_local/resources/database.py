@@ -47,6 +47,11 @@ CREATE INDEX IF NOT EXISTS metadata_events_by_artifact ON metadata_events (artif
 CREATE TABLE IF NOT EXISTS metadata_members (
     context TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (context, member)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tensorboard_points (
+    series TEXT NOT NULL, step INTEGER NOT NULL,
+    body BLOB NOT NULL,         -- the serialized TimeSeriesDataPoint
+    PRIMARY KEY (series, step)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS metadata_members_by_member ON metadata_members (member);
 CREATE TABLE IF NOT EXISTS multipart_uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS multipart_parts (

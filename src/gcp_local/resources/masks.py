@@ -1,4 +1,4 @@
-"""Read masks: which fields of a resource an answer shows."""
+"""Field masks: which fields of a resource an answer shows, and which an update sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gcp_local.errors import InvalidArgument
 from gcp_local.rpc.protos import FieldMask, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 M = TypeVar("M", bound=Message)
 
@@ -41,3 +41,45 @@ def masked(resource: M, mask: Message) -> M:
     shown = type(resource)()
     mask.MergeMessage(resource, shown)
     return shown
+
+
+def changed_paths(mask: Sequence[str], wanted: Message, changeable: Sequence[str]) -> list[str]:
+    """Tell which fields an update sets.
+
+    Args:
+        mask: the paths of its mask, `*` for all; without any, the fields that are set count.
+        wanted: the resource as the update gives it.
+        changeable: the fields that an update may set.
+
+    Raises:
+        InvalidArgument: a path that cannot be set.
+
+    """
+    if not mask:
+        return [path for path in changeable if _is_set(wanted, path)]
+    for path in mask:
+        if path != "*" and path not in changeable:
+            known = ", ".join(changeable)
+            message = f"Invalid update mask path {path!r}: one can update {known}."
+            raise InvalidArgument.of_field("update_mask", message)
+    return list(changeable if "*" in mask else mask)
+
+
+def _is_set(message: Message, path: str) -> bool:
+    """Tell whether a field has another value than its default."""
+    field = message.DESCRIPTOR.fields_by_name[path]
+    if field.message_type is not None and not field.is_repeated:
+        return bool(message.HasField(path))
+    return bool(getattr(message, path))
+
+
+def copy_field(source: Message, target: Message, path: str) -> None:
+    """Make a field of the target what it is in the source, even if that is nothing."""
+    target.ClearField(path)
+    field = target.DESCRIPTOR.fields_by_name[path]
+    if field.message_type is None:
+        setattr(target, path, getattr(source, path))
+    elif field.is_repeated:
+        getattr(target, path).update(getattr(source, path))
+    elif source.HasField(path):
+        getattr(target, path).CopyFrom(getattr(source, path))

@@ -22,6 +22,7 @@ from gcp_local.vertex.model_registry import ModelRegistry
 from gcp_local.vertex.models import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
+from gcp_local.vertex.tensorboard.service import tensorboard_services
 from gcp_local.vertex.training.registration import Registration
 from gcp_local.vertex.training.service import TrainingPipelineService
 
@@ -93,6 +94,7 @@ class VertexAI:
                 ModelCopyService(platform, self.models),
             ],
             "PredictionService": [PredictionService(self.endpoints, self.models, fleet)],
+            "TensorboardService": tensorboard_services(platform),
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }
         self.services = {f"google.cloud.aiplatform.v1.{name}": part for name, part in parts.items()}

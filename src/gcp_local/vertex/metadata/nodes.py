@@ -11,6 +11,7 @@ from google.cloud.aiplatform_v1.types import operation as operation_types
 from gcp_local.errors import Aborted, FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import changed_paths, copy_field
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.metadata.filtering import compile_node_filter, fields_of
 from gcp_local.vertex.metadata.kinds import check_id, node_name, store_name, store_of
@@ -134,7 +135,7 @@ class Nodes:
                     f" match server `etag`: `{node.etag}`"
                 )
             for path in self._paths(request.update_mask.paths, wanted, node):
-                _copy_field(wanted, node, path)
+                copy_field(wanted, node, path)
             self._check(node)
             return self._graph.put(node)
 
@@ -150,15 +151,7 @@ class Nodes:
             if (asked and asked != getattr(node, field)) or field in mask:
                 message = f"The field {field!r} of {node.name!r} cannot be changed."
                 raise InvalidArgument.of_field(f"{self._noun.field}.{field}", message)
-        changeable = self._noun.changeable
-        if not mask:
-            return [path for path in changeable if _is_set(wanted, path)]
-        for path in mask:
-            if path != "*" and path not in changeable:
-                known = ", ".join(changeable)
-                message = f"Invalid update mask path {path!r}: one can update {known}."
-                raise InvalidArgument.of_field("update_mask", message)
-        return list(changeable if "*" in mask else mask)
+        return changed_paths(mask, wanted, self._noun.changeable)
 
     def delete(self, request: Message) -> Message:
         """Forget a node, and with it its events and its memberships."""
@@ -188,23 +181,3 @@ class Nodes:
             else:
                 response.purge_sample.extend(names[:_LARGEST_SAMPLE])
             return self._operations.done(store, response, metadata)
-
-
-def _is_set(message: Message, path: str) -> bool:
-    """Tell whether a field has another value than its default."""
-    field = message.DESCRIPTOR.fields_by_name[path]
-    if field.message_type is not None and not field.is_repeated:
-        return bool(message.HasField(path))
-    return bool(getattr(message, path))
-
-
-def _copy_field(source: Message, target: Message, path: str) -> None:
-    """Make a field of the target what it is in the source, even if that is nothing."""
-    target.ClearField(path)
-    field = target.DESCRIPTOR.fields_by_name[path]
-    if field.message_type is None:
-        setattr(target, path, getattr(source, path))
-    elif field.is_repeated:
-        getattr(target, path).update(getattr(source, path))
-    elif source.HasField(path):
-        getattr(target, path).CopyFrom(getattr(source, path))

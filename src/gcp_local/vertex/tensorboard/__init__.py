@@ -1,0 +1,1 @@
+"""Vertex AI TensorBoard: what training runs measured, step by step."""
