@@ -11,6 +11,7 @@ from gcp_local.vertex.endpoints.fleet import Fleet
 from gcp_local.vertex.endpoints.predictions import PredictionService
 from gcp_local.vertex.endpoints.service import EndpointService
 from gcp_local.vertex.evaluations import EvaluationService
+from gcp_local.vertex.jobs.batch_prediction import BatchPredictionJobs
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
 from gcp_local.vertex.metadata.kinds import Execution
@@ -75,6 +76,7 @@ class VertexAI:
         tuning_jobs = TuningJobs(platform, self.custom_jobs)
         datasets = DatasetService(platform)
         self.models = ModelRegistry(platform)
+        batch_predictions = BatchPredictionJobs(platform, self.models)
         self.evaluations = EvaluationService(platform, self.models)
         models = ModelService(platform, self.models)
         registration = Registration(platform, models, self.evaluations)
@@ -85,7 +87,7 @@ class VertexAI:
         parts: dict[str, Sequence[object]] = {
             "DatasetService": [datasets],
             "PipelineService": [self.pipelines, training],
-            "JobService": [self.custom_jobs, tuning_jobs],
+            "JobService": [self.custom_jobs, tuning_jobs, batch_predictions],
             "MetadataService": metadata_services(platform, self.metadata),
             "EndpointService": [self.endpoints, deployments],
             "ModelService": [
@@ -106,6 +108,7 @@ class VertexAI:
             training,  # before the jobs that it starts
             self.custom_jobs,
             deployments,
+            batch_predictions,
         ]
 
     def _executed(self, name: str) -> bool:

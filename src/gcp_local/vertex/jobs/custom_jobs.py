@@ -11,8 +11,8 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.rpc.protos import Message, copy_of, raw
 from gcp_local.vertex.jobs.execution import Extra, Reported, execute
 from gcp_local.vertex.jobs.lifecycle import Jobs
-from gcp_local.vertex.jobs.masks import shown
 from gcp_local.vertex.jobs.worker_pools import checked_spec
+from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 
@@ -59,7 +59,7 @@ class CustomJobs:
     def list_custom_jobs(self, request: Message) -> Message:
         """Answer jobs, the newest first."""
         page, token = self._jobs.page(request)
-        page = shown(page, request, CustomJob)
+        page = masked(page, request.read_mask, CustomJob)
         return ListCustomJobsResponse(custom_jobs=page, next_page_token=token)
 
     def cancel_custom_job(self, request: Message) -> Message:

@@ -97,7 +97,7 @@ def execute(run: Run, spec: Message, platform: Platform, extra: Extra) -> Report
     prefix = spec.base_output_directory.output_uri_prefix
     try:
         if prefix:
-            _check_bucket(prefix, platform)
+            check_bucket(prefix, platform)
         started = _prepare(run.job.name, spec, platform, extra, folder)
         run.begin()
         asked = spec.scheduling.timeout.ToTimedelta() or _LONGEST
@@ -130,7 +130,13 @@ def log_of(prefix: str, job: str, replica: str) -> str:
     return f"{prefix.rstrip('/')}/gcp-local/{job.rpartition('/')[2]}/{replica}/{LOG_NAME}"
 
 
-def _check_bucket(prefix: str, platform: Platform) -> None:
+def check_bucket(prefix: str, platform: Platform) -> None:
+    """Find out before anything runs whether there is the bucket that results are to go to.
+
+    Raises:
+        JobFailedError: there is not.
+
+    """
     try:
         platform.objects.list(prefix.removeprefix("gs://").partition("/")[0], prefix=_NO_NAME)
     except NotFound as error:

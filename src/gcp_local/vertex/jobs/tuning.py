@@ -18,11 +18,11 @@ from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.jobs.custom_jobs import AT_ONCE, CustomJob
 from gcp_local.vertex.jobs.execution import Extra, Reported
 from gcp_local.vertex.jobs.lifecycle import SERVER_STOPPED, JobFailedError, Jobs
-from gcp_local.vertex.jobs.masks import shown
 from gcp_local.vertex.jobs.measurements import Measured, final, measurements
 from gcp_local.vertex.jobs.search import Tried, as_argument, suggestion
 from gcp_local.vertex.jobs.study import study_of
 from gcp_local.vertex.jobs.worker_pools import checked_spec
+from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 
@@ -97,7 +97,7 @@ class TuningJobs:
         page, token = self._jobs.page(request)
         for job in page:
             job.ClearField("trials")
-        page = shown(page, request, HyperparameterTuningJob)
+        page = masked(page, request.read_mask, HyperparameterTuningJob)
         return ListHyperparameterTuningJobsResponse(
             hyperparameter_tuning_jobs=page, next_page_token=token
         )

@@ -1,0 +1,199 @@
+"""The inputs of a batch prediction: read from files, turned into what the model is sent.
+
+Sources: the documentation of `BatchPredictionJob.InstanceConfig` in google.cloud.aiplatform.v1, and
+https://cloud.google.com/vertex-ai/docs/predictions/get-batch-predictions.
+"""
+
+from __future__ import annotations
+
+import base64
+import csv
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.errors import InvalidArgument, Unimplemented
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from gcp_local.rpc.protos import Message
+
+FORMATS = ("jsonl", "csv", "file-list")
+_NOT_HERE = ("tf-record", "tf-record-gzip", "bigquery", "vertex-multimodal-dataset")
+_TYPES = ("", "object", "array")
+
+
+class UnreadableError(ValueError):
+    """An input that no instance can be made of."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How an input becomes an instance.
+
+    Attributes:
+        kind: `object`, `array`, or empty: as the input is.
+        key: the field that is told in the output instead of the instance; empty if none is.
+        included: the fields to send, in this order; empty for all.
+        excluded: the fields not to send.
+
+    """
+
+    kind: str = ""
+    key: str = ""
+    included: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input.
+
+    Attributes:
+        shown: what the output tells of it: an instance, or a key.
+        columns: the same by name, where the input has names; for outputs in CSV.
+        sent: what the model gets. It is not sent anything if `error` is set.
+        error: why no instance could be made.
+
+    """
+
+    shown: Any
+    columns: Mapping[str, Any]
+    sent: Any = None
+    error: str = ""
+
+
+def conversion_of(config: Message, form: str, *, at: str) -> Conversion:
+    """Read an `InstanceConfig`, and check that it goes with the inputs' format.
+
+    Raises:
+        InvalidArgument: it does not; or the format is none.
+        Unimplemented: the format is one of Vertex AI's that is not read here.
+
+    """
+    if form in _NOT_HERE:
+        raise Unimplemented(f"Inputs in the format {form!r} are not read by the embedded cloud.")
+    if form not in FORMATS:
+        raise InvalidArgument.of_field(
+            f"{at}.input_config.instances_format",
+            f"Invalid instances_format {form!r}: one of {', '.join(FORMATS)}.",
+        )
+    at = f"{at}.instance_config"
+    if config.instance_type not in _TYPES:
+        message = f"Invalid instance_type {config.instance_type!r}: object or array."
+        raise InvalidArgument.of_field(f"{at}.instance_type", message)
+    if config.included_fields and config.excluded_fields:
+        message = "included_fields and excluded_fields cannot both be set."
+        raise InvalidArgument.of_field(f"{at}.excluded_fields", message)
+    needs = {
+        "instance_type": ("jsonl",),
+        "included_fields": ("jsonl",),
+        "excluded_fields": ("jsonl",),
+        "key_field": ("jsonl", "csv"),
+    }
+    for name, formats in needs.items():
+        if getattr(config, name) and form not in formats:
+            message = f"{name} does not apply to inputs in the format {form}."
+            raise InvalidArgument.of_field(f"{at}.{name}", message)
+    return Conversion(
+        config.instance_type,
+        config.key_field,
+        tuple(config.included_fields),
+        tuple(config.excluded_fields),
+    )
+
+
+def read(
+    form: str, lines: Iterable[str], conversion: Conversion, content: Callable[[str], bytes]
+) -> Iterator[Input]:
+    """Go through the inputs in a file.
+
+    Args:
+        form: one of `FORMATS`.
+        lines: the file's lines.
+        conversion: how an input becomes an instance.
+        content: gives the bytes of a `gs://` URI, or raises UnreadableError.
+
+    """
+    whole = (line.rstrip("\r\n") for line in lines)
+    wanted = (line for line in whole if line.strip())
+    if form == "csv":
+        yield from _rows(wanted, conversion)
+        return
+    for line in wanted:
+        try:
+            if form == "jsonl":
+                yield _object(_json(line), conversion)
+            else:
+                encoded = {"b64": base64.b64encode(content(line.strip())).decode()}
+                yield Input(encoded, {"instance": line.strip()}, encoded)
+        except UnreadableError as error:
+            yield Input(line, {"instance": line}, error=str(error))
+
+
+def _json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"The line is not JSON: {error}") from None
+
+
+def _object(said: Any, conversion: Conversion) -> Input:
+    """Make an instance of a line of JSON."""
+    named = isinstance(said, dict)
+    fields_asked = conversion.key or conversion.included or conversion.excluded
+    if not named:
+        if conversion.kind == "object" or fields_asked:
+            raise UnreadableError("The line is not a JSON object, which instance_config asks for.")
+        if conversion.kind == "array" and not isinstance(said, list):
+            raise UnreadableError("The line is neither a JSON object nor an array.")
+        return Input(said, {"instance": said}, said)
+    for name in (conversion.key, *conversion.included):
+        if name and name not in said:
+            raise UnreadableError(f"The line has no field {name!r}.")
+    names = conversion.included or tuple(said)
+    left = [name for name in names if name not in (conversion.key, *conversion.excluded)]
+    sent: Any = {name: said[name] for name in left}
+    if conversion.kind == "array":
+        if not conversion.included:
+            raise UnreadableError(
+                "An object becomes an array only in the order of included_fields, which is empty."
+            )
+        sent = [said[name] for name in left]
+    if conversion.key:
+        return Input(said[conversion.key], {"key": said[conversion.key]}, sent)
+    return Input(said, said, sent)
+
+
+def _rows(lines: Iterator[str], conversion: Conversion) -> Iterator[Input]:
+    """Make instances of a table: what is in quotes is text, the rest are numbers."""
+    try:
+        header = next(csv.reader([next(lines)], strict=True))
+    except StopIteration:
+        return
+    except csv.Error as error:
+        raise UnreadableError(f"The header line cannot be read: {error}") from None
+    if conversion.key and conversion.key not in header:
+        raise UnreadableError(f"There is no column {conversion.key!r}.")
+    for line in lines:
+        try:
+            yield _row(line, header, conversion.key)
+        except UnreadableError as error:
+            yield Input(line, {"instance": line}, error=str(error))
+
+
+def _row(line: str, header: Sequence[str], key: str) -> Input:
+    try:
+        row = next(csv.reader([line], quoting=csv.QUOTE_NONNUMERIC, strict=True))
+    except (csv.Error, ValueError) as error:
+        raise UnreadableError(
+            f"The line cannot be read: {error}. Text must be in double quotes."
+        ) from None
+    if len(row) != len(header):
+        raise UnreadableError(f"The line has {len(row)} values, the header {len(header)}.")
+    named = dict(zip(header, row, strict=True))
+    if key:
+        sent = [value for name, value in named.items() if name != key]
+        return Input(named[key], {"key": named[key]}, sent)
+    return Input(row, named, row)
