@@ -8,7 +8,7 @@ export UV_COMPILE_BYTECODE := 1
 # --frozen: what is locked is what is installed; `uv lock --check` is a lint of its own.
 RUN := uv run --frozen --no-sync
 
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test bench lint lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ demo: setup  ## The whole way on this machine; DATA=file.csv for your own data
 # Three workers on two cores: tests wait for servers as much as they compute.
 test: setup  ## Run every test
 	$(RUN) pytest -n 3 --dist worksteal $(ARGS)
+
+bench: setup  ## Measure the embedded cloud beside kfp.local, into docs/benchmarks.md
+	$(RUN) python benchmarks/orchestrator.py $(ARGS)
 
 lint: setup  ## Run every linter: Python, types, walls, workflows, secrets, lock
 	$(RUN) pre-commit run --all-files
