@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gcp_local.errors import InvalidArgument
-from gcp_local.rpc.protos import FieldMask, Message
+from gcp_local.rpc.protos import FieldMask, Message, Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ def snake_case(paths: Iterable[str]) -> list[str]:
 
 
 def read_mask(mask: Message, kind: type[Message]) -> Message:
-    """Check a read mask for resources of that kind.
+    """Check a read mask for resources of that kind; it may name one entry of a `Struct`.
 
     Raises:
         InvalidArgument: a path that the resource has not.
@@ -29,7 +29,7 @@ def read_mask(mask: Message, kind: type[Message]) -> Message:
     checked = FieldMask(paths=snake_case(mask.paths))
     for path in checked.paths:
         known = FieldMask(paths=[path]).IsValidForDescriptor(kind.DESCRIPTOR)
-        if path != "*" and not known:
+        if path != "*" and not known and not _is_entry(path, kind.DESCRIPTOR):
             raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
     return checked
 
@@ -38,8 +38,18 @@ def masked(resource: M, mask: Message) -> M:
     """Leave only the fields of a checked mask; all of them if it has none."""
     if not mask.paths or "*" in mask.paths:
         return resource
-    shown = type(resource)()
-    mask.MergeMessage(resource, shown)
+    kind = type(resource)
+    entries = [path for path in mask.paths if _is_entry(path, kind.DESCRIPTOR)]
+    shown = kind()
+    FieldMask(paths=[path for path in mask.paths if path not in entries]).MergeMessage(
+        resource, shown
+    )
+    for path in entries:
+        name, _, key = path.partition(".")
+        kept, whole = getattr(shown, name).fields, getattr(resource, name).fields
+        for each in whole:
+            if key in (each, *snake_case([each])):
+                kept[each].CopyFrom(whole[each])
     return shown
 
 
@@ -83,3 +93,12 @@ def copy_field(source: Message, target: Message, path: str) -> None:
         getattr(target, path).update(getattr(source, path))
     elif source.HasField(path):
         getattr(target, path).CopyFrom(getattr(source, path))
+
+
+def _is_entry(path: str, descriptor: Any) -> bool:
+    """Tell whether a path is `FIELD.KEY`, and the field a `Struct`: one entry of it."""
+    name, _, key = path.partition(".")
+    field = descriptor.fields_by_name.get(name)
+    if field is None or field.message_type is None or not key or "." in key:
+        return False
+    return bool(field.message_type.full_name == Struct.DESCRIPTOR.full_name)

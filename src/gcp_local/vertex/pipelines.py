@@ -21,7 +21,8 @@ from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw, timestamp
+from gcp_local.resources.masks import masked, read_mask
+from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_settings
 
@@ -147,8 +148,8 @@ class PipelineService:
         )
         page = [self._recorder.refresh(job) for job in page]
         if request.read_mask.paths:
-            mask = _read_mask(request.read_mask)
-            page = [_masked(job, mask) for job in page]
+            mask = read_mask(request.read_mask, PipelineJob)
+            page = [masked(job, mask) for job in page]
         return ListPipelineJobsResponse(pipeline_jobs=page, next_page_token=token)
 
     def cancel_pipeline_job(self, request: Message) -> Message:
@@ -301,25 +302,6 @@ def _clear_output_only(job: Message) -> None:
     ):  # fmt: skip
         if name in job.DESCRIPTOR.fields_by_name:
             job.ClearField(name)
-
-
-def _read_mask(mask: Message) -> Message:
-    """Check a read mask, written in either case."""
-    snake = FieldMask(paths=[re.sub(r"([A-Z])", r"_\1", path).lower() for path in mask.paths])
-    for path in snake.paths:
-        known = FieldMask(paths=[path]).IsValidForDescriptor(PipelineJob.DESCRIPTOR)
-        if path != "*" and not known:
-            raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
-    return snake
-
-
-def _masked(job: Message, mask: Message) -> Message:
-    """Leave only the fields of a read mask."""
-    if "*" in mask.paths:
-        return job
-    shown = PipelineJob()
-    mask.MergeMessage(job, shown)
-    return shown
 
 
 def _fail_if_unfinished(task: Message, message: str) -> None:

@@ -11,6 +11,7 @@ from gcp_local.vertex.endpoints.fleet import Fleet
 from gcp_local.vertex.endpoints.predictions import PredictionService
 from gcp_local.vertex.endpoints.service import EndpointService
 from gcp_local.vertex.evaluations import EvaluationService
+from gcp_local.vertex.features import FeatureGroups, Features
 from gcp_local.vertex.jobs.batch_prediction import BatchPredictionJobs
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
@@ -86,6 +87,7 @@ class VertexAI:
         deployments = DeploymentService(platform, self.endpoints, self.models, fleet)
         parts: dict[str, Sequence[object]] = {
             "DatasetService": [datasets],
+            "FeatureRegistryService": [FeatureGroups(platform), Features(platform)],
             "PipelineService": [self.pipelines, training],
             "JobService": [self.custom_jobs, tuning_jobs, batch_predictions],
             "MetadataService": metadata_services(platform, self.metadata),

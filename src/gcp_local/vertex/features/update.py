@@ -1,0 +1,96 @@
+"""What feature groups and features share: ids, columns, etags, update masks, page sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from gcp_local import clock
+from gcp_local.errors import Aborted, InvalidArgument
+from gcp_local.resources.masks import snake_case
+from gcp_local.rpc.protos import Message, copy_of, timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_ID = re.compile(r"[a-z_][a-z0-9_]{0,127}")
+_COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
+
+
+def check_id(field: str, given: str) -> None:
+    """Refuse an id that is not of up to 128 of `[a-z0-9_]`, the first no digit."""
+    if not _ID.fullmatch(given):
+        message = (
+            f"Invalid {field} {given!r}: 1 to 128 characters of [a-z0-9_], the first no digit."
+        )
+        raise InvalidArgument.of_field(field, message)
+
+
+def check_column(field: str, name: str) -> None:
+    """Refuse what is no name of a column (https://cloud.google.com/bigquery/docs/schemas)."""
+    if not _COLUMN.fullmatch(name):
+        message = f"Invalid {field} {name!r}: it is not the name of a BigQuery column."
+        raise InvalidArgument.of_field(field, message)
+
+
+def paths_of(request: Message, said: Message, updatable: Sequence[str]) -> list[str]:
+    """Give the fields that an update overwrites.
+
+    Without a mask they are those that the request sets; `*` is all that can be updated.
+
+    Raises:
+        InvalidArgument: the mask names another.
+
+    """
+    paths = snake_case(request.update_mask.paths)
+    if not paths:
+        given = {field.name for field, _ in said.ListFields()}
+        return [path for path in updatable if path in given]
+    if paths == ["*"]:
+        return [path for path in updatable if "." not in path]
+    for path in paths:
+        if path not in updatable:
+            raise InvalidArgument.of_field(
+                "update_mask",
+                f"Invalid update mask path {path!r}: it must be one of {', '.join(updatable)}.",
+            )
+    return paths
+
+
+def overwrite(kept: Message, said: Message, path: str) -> None:
+    """Set a field of a resource to what a request says of it; unset it if it says nothing."""
+    *parents, last = path.split(".")
+    for name in parents:
+        kept, said = getattr(kept, name), getattr(said, name)
+    kept.ClearField(last)
+    alone: Message = copy_of(said)
+    for field in said.DESCRIPTOR.fields:
+        if field.name != last:
+            alone.ClearField(field.name)
+    kept.MergeFrom(alone)
+
+
+def check_etag(kept: Message, said: Message) -> None:
+    """Refuse an update of another state of the resource than the one that is kept."""
+    if said.etag and said.etag != kept.etag:
+        raise Aborted(f"The etag of {kept.name!r} does not match.")
+
+
+def stamp(resource: Message) -> None:
+    """Set the times and the etag of a resource that has changed."""
+    now = timestamp(clock.now())
+    resource.update_time.CopyFrom(now)
+    if not resource.HasField("create_time"):
+        resource.create_time.CopyFrom(now)
+    resource.ClearField("etag")
+    content = resource.SerializeToString(deterministic=True)
+    resource.etag = hashlib.sha256(content).hexdigest()[:22]
+
+
+def with_page_size(request: Message, most: int) -> Message:
+    """Give a List request with the page size that the service makes of it."""
+    sized: Message = copy_of(request)
+    if request.page_size >= 0:
+        sized.page_size = min(request.page_size or most, most)
+    return sized
