@@ -48,6 +48,8 @@ class Case:
         told: outputs of single tasks, by `task.output`, that the pipeline does not give.
         error: what the job's error says, in part.
         refused: what the refusal says, in part; then there is no job.
+        cached: caching is as compiled. Otherwise it is off, as the SDK's `enable_caching=False`
+            has it: what a task finds in the cache depends on which of its likes was first.
 
     """
 
@@ -63,3 +65,4 @@ class Case:
     told: Mapping[str, Any] = field(default_factory=dict)
     error: str = ""
     refused: str = ""
+    cached: bool = False

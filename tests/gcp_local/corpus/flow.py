@@ -9,7 +9,7 @@ from typing import Dict, List, NamedTuple
 
 from kfp import dsl
 
-from tests.gcp_local.corpus.case import FAILED, FOLDER, NOT_TRIGGERED, Case
+from tests.gcp_local.corpus.case import FAILED, FOLDER, NOT_TRIGGERED, SKIPPED, Case
 from tests.gcp_local.corpus.parts import component, echo, fail, outputs
 
 
@@ -96,6 +96,26 @@ def order(folder: str) -> str:
     first = stamp(path=folder, name="a")
     second = stamp(path=folder, name="b").after(first)
     return stamp(path=folder, name="c").after(first, second).output
+
+
+@component
+def draw() -> str:
+    import uuid
+
+    return uuid.uuid4().hex
+
+
+@component
+def alike(first: str, second: str, third: str) -> str:
+    return f"{first == second} {second == third}"
+
+
+@dsl.pipeline(name="caching")
+def caching() -> str:
+    first = draw()
+    second = draw().after(first)
+    third = draw().after(second).set_caching_options(False)
+    return alike(first=first.output, second=second.output, third=third.output).output
 
 
 @component
@@ -225,6 +245,14 @@ CASES = (
         tasks={"succeed-at": FAILED},
     ),
     Case("order", "`.after`", order, {"folder": FOLDER}, outputs={"Output": "c after ['a', 'b']"}),
+    Case(
+        "caching",
+        "a task like one before it is taken from the cache, unless it may not be",
+        caching,
+        outputs={"Output": "True False"},
+        tasks={"draw-2": SKIPPED},
+        cached=True,
+    ),
     Case(
         "task_settings",
         "environment, display name, caching, CPU and memory of a task",
