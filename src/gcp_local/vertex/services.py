@@ -81,7 +81,7 @@ class VertexAI:
         self.evaluations = EvaluationService(platform, self.models)
         models = ModelService(platform, self.models)
         registration = Registration(platform, models, self.evaluations)
-        training = TrainingPipelineService(platform, datasets, registration)
+        training = TrainingPipelineService(platform, datasets, registration, self.custom_jobs)
         self.endpoints = EndpointService(platform)
         fleet = Fleet(platform)
         deployments = DeploymentService(platform, self.endpoints, self.models, fleet)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import threading
@@ -17,10 +16,11 @@ from google.cloud.aiplatform_v1.types import model_evaluation as evaluation_type
 
 import gcp_local
 from gcp_local.containers.processes import Command, ProcessGroup, StoppedError
-from gcp_local.errors import ApiError, Internal, InvalidArgument, NotFound, Unimplemented
+from gcp_local.errors import Internal, InvalidArgument, Unimplemented
 from gcp_local.rpc.protos import Message, Value, copy_of, from_json, raw
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.vertex.datasets import Source, read_source
+from gcp_local.vertex.training.data import lay_out
 from gcp_local.vertex.training.inputs import CLASSIFICATION, read_split, read_tabular
 from gcp_local.vertex.training.stand_in.names import (
     MODEL_FILE,
@@ -31,9 +31,8 @@ from gcp_local.vertex.training.stand_in.names import (
 from gcp_local.vertex.training.task import Produced
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from gcp_local.storage.objects import ObjectStore
     from gcp_local.vertex.platform import Platform
 
 Model = raw(model_types.Model)
@@ -102,7 +101,7 @@ class TabularTask:
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def stop(self) -> None:
+    def stop(self, *, closing: bool = False) -> None:  # noqa: ARG002  (its end is the same)
         """Ask the training's process to end."""
         self.stopped.set()
         self.group.stop()
@@ -159,7 +158,6 @@ class TabularTask:
             "rounds": report["rounds"],
         }
         details: Message = Model(
-            training_pipeline=self.pipeline.name,
             metadata_schema_uri=_METADATA_SCHEMA,
             metadata=from_json(about, Value),
         )
@@ -214,45 +212,6 @@ def prepared(platform: Platform, pipeline: Message, dataset: Message | None) -> 
         source,
         ProcessGroup(platform.host.launcher),
     )
-
-
-def lay_out(objects: ObjectStore, source: Source, folder: Path) -> list[tuple[str, str]]:
-    """Copy a dataset's files out of Cloud Storage: their URIs, sorted, and their paths.
-
-    Raises:
-        NotFound: there is no such bucket or object, or a wildcard matches none.
-
-    """
-    folder.mkdir(parents=True)
-    found: list[tuple[str, str]] = []
-    for uri in sorted(set(_listed(objects, source.files))):
-        bucket, _, name = uri.removeprefix("gs://").partition("/")
-        path = folder / f"{len(found)}.csv"
-        try:
-            _, file = objects.open(bucket, name)
-        except ApiError as error:
-            raise type(error)(f"The dataset's file {uri!r} cannot be read: {error}") from error
-        with file, path.open("wb") as copy:
-            shutil.copyfileobj(file, copy)
-        found.append((uri, str(path)))
-    return found
-
-
-def _listed(objects: ObjectStore, uris: Sequence[str]) -> list[str]:
-    """Resolve wildcards."""
-    found = []
-    for uri in uris:
-        if "*" not in uri:
-            found.append(uri)
-            continue
-        bucket, _, pattern = uri.removeprefix("gs://").partition("/")
-        named = [item.name for item in objects.list(bucket, pattern.partition("*")[0])]
-        form = re.compile(re.escape(pattern).replace(r"\*", ".*"), re.DOTALL)
-        matching = [name for name in named if form.fullmatch(name)]
-        if not matching:
-            raise NotFound(f"No object matches the dataset's {uri!r}.")
-        found += [f"gs://{bucket}/{name}" for name in matching]
-    return found
 
 
 def _evaluation(report: Mapping[str, Any], kind: str) -> Message:

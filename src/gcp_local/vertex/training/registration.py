@@ -65,7 +65,8 @@ class Registration:
         model = self._resources.get(name, Model)
         if produced.details is not None:
             model.MergeFrom(produced.details)
-            self._resources.replace(name, model)
+        model.training_pipeline = pipeline.name
+        self._resources.replace(name, model)
         if produced.evaluation is not None:
             self._evaluations.add(name, produced.evaluation)
         return model

@@ -36,10 +36,11 @@ from gcp_local.resources.masks import masked, read_mask
 from gcp_local.rpc.protos import Empty, Message, Value, copy_of, from_json, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
-from gcp_local.vertex.training import automl
+from gcp_local.vertex.training import automl, custom
 
 if TYPE_CHECKING:
     from gcp_local.vertex.datasets import DatasetService
+    from gcp_local.vertex.jobs.custom_jobs import CustomJobs
     from gcp_local.vertex.platform import Platform
     from gcp_local.vertex.training.registration import Registration
     from gcp_local.vertex.training.task import Produced, Task
@@ -58,6 +59,7 @@ TERMINAL = frozenset(
 _DEFINITIONS = "gs://google-cloud-aiplatform/schema/trainingjob/definition/"
 _KNOWN = re.compile(re.escape(_DEFINITIONS) + r"[a-z_]+_[0-9]+\.[0-9]+\.[0-9]+\.yaml")
 _AUTOML_TABULAR = f"{_DEFINITIONS}automl_tabular_1.0.0.yaml"
+_CUSTOM = f"{_DEFINITIONS}custom_task_1.0.0.yaml"
 _OUTPUT_ONLY = (
     "name", "training_task_metadata", "state", "error", "create_time", "start_time", "end_time",
     "update_time",
@@ -83,11 +85,16 @@ class TrainingPipelineService:
         platform: what all services stand on.
         datasets: where the data are described.
         registration: takes the models.
+        jobs: run custom training.
 
     """
 
     def __init__(
-        self, platform: Platform, datasets: DatasetService, registration: Registration
+        self,
+        platform: Platform,
+        datasets: DatasetService,
+        registration: Registration,
+        jobs: CustomJobs,
     ) -> None:
         self._platform = platform
         self._resources = platform.resources
@@ -96,6 +103,7 @@ class TrainingPipelineService:
         self._projects = platform.projects
         self._datasets = datasets
         self._registration = registration
+        self._jobs = jobs
         self._lock = threading.Lock()
         self._running: dict[str, Task] = {}
         self._cancelled: set[str] = set()
@@ -193,7 +201,7 @@ class TrainingPipelineService:
         with self._lock:
             tasks = list(self._running.values())
         for task in tasks:
-            task.stop()
+            task.stop(closing=True)
         with self._ended:
             self._ended.wait_for(lambda: not self._running, timeout=10)
 
@@ -213,6 +221,8 @@ class TrainingPipelineService:
             dataset = self._datasets.find(f"{parent}/datasets/{number}")
         if definition == _AUTOML_TABULAR:
             return automl.prepared(self._platform, pipeline, dataset)
+        if definition == _CUSTOM:
+            return custom.prepared(self._platform, self._jobs, pipeline, dataset)
         if _KNOWN.fullmatch(definition):
             raise Unimplemented(
                 f"The training task {definition!r} is not implemented by the embedded cloud."

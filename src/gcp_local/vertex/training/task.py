@@ -49,6 +49,11 @@ class Task(Protocol):
         """
         ...
 
-    def stop(self) -> None:
-        """Ask it to end, maybe before it runs. Returns at once."""
+    def stop(self, *, closing: bool = False) -> None:
+        """Ask it to end, maybe before it runs. Returns at once.
+
+        Args:
+            closing: the server ends; nobody cancelled it.
+
+        """
         ...
