@@ -21,8 +21,8 @@ from gcp_local import clock
 from gcp_local.errors import Aborted, InvalidArgument, Unimplemented
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import masked, read_mask, snake_case
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp, to_json
+from gcp_local.vertex.masks import masked, update_paths
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 
@@ -95,12 +95,11 @@ class DatasetService:
     def get_dataset(self, request: Message) -> Message:
         """Answer a dataset."""
         dataset = self.find(request.name)
-        return masked(dataset, read_mask(request.read_mask, Dataset))
+        return masked([dataset], request.read_mask, Dataset)[0]
 
     def list_datasets(self, request: Message) -> Message:
         """Answer datasets, the newest first unless an order is asked for."""
         parent = location_of(self._projects, request.parent)
-        mask = read_mask(request.read_mask, Dataset)
         page, token = list_page(
             self._resources.children(parent, Dataset),
             request,
@@ -109,18 +108,12 @@ class DatasetService:
             sortable=_SORTABLE,
             newest_first=True,
         )
-        shown = [masked(dataset, mask) for dataset in page]
+        shown = masked(page, request.read_mask, Dataset)
         return ListDatasetsResponse(datasets=shown, next_page_token=token)
 
     def update_dataset(self, request: Message) -> Message:
         """Change display name, description or labels; nothing else of a dataset can change."""
-        paths = snake_case(request.update_mask.paths)
-        unknown = [path for path in paths if path not in _UPDATABLE]
-        if unknown or not paths:
-            allowed = ", ".join(_UPDATABLE)
-            raise InvalidArgument.of_field(
-                "update_mask", f"The update mask must be of {allowed}, not {unknown}."
-            )
+        paths = update_paths(request.update_mask, _UPDATABLE)
         with self._database.transaction():
             dataset = self.find(request.dataset.name)
             if request.dataset.etag and request.dataset.etag != dataset.etag:

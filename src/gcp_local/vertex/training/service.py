@@ -32,8 +32,8 @@ from gcp_local.errors import (
 )
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import masked, read_mask
 from gcp_local.rpc.protos import Empty, Message, Value, copy_of, from_json, raw, timestamp
+from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 from gcp_local.vertex.training import automl, custom
@@ -141,7 +141,6 @@ class TrainingPipelineService:
     def list_training_pipelines(self, request: Message) -> Message:
         """Answer pipelines, the newest first."""
         parent = location_of(self._projects, request.parent)
-        mask = read_mask(request.read_mask, TrainingPipeline)
         page, token = list_page(
             self._resources.children(parent, TrainingPipeline),
             request,
@@ -149,7 +148,7 @@ class TrainingPipelineService:
             filterable=_FILTERABLE,
             newest_first=True,
         )
-        shown = [masked(pipeline, mask) for pipeline in page]
+        shown = masked(page, request.read_mask, TrainingPipeline)
         return ListTrainingPipelinesResponse(training_pipelines=shown, next_page_token=token)
 
     def cancel_training_pipeline(self, request: Message) -> Message:
