@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.containers.host import ContainerHost
+    from gcp_local.orchestrator.artifacts import Artifact
     from gcp_local.orchestrator.cache import Entry
     from gcp_local.orchestrator.spec import Pipeline
     from gcp_local.resources.database import Database
@@ -56,6 +57,8 @@ class Orchestrator:
         save: called with a copy of the job soon after each change, from any thread, in order per
             job, in a transaction of the database.
         artifact: gives the artifact of that name from ML Metadata, None if there is none.
+        known: gives the name of an artifact in a location's ML Metadata that is like that one (in
+            URI, type and metadata), None if there is none.
         executed: tells whether the execution of that name is in ML Metadata.
         permissive: what is not proved to work on Vertex AI may run nevertheless.
         max_parallel_tasks: how many components run at a time, over all jobs.
@@ -71,6 +74,7 @@ class Orchestrator:
         work: Path,
         save: Callable[[Message], None],
         artifact: Callable[[str], Message | None] = lambda _: None,
+        known: Callable[[str, Artifact], str | None] = lambda *_: None,
         executed: Callable[[str], bool] = lambda _: True,
         permissive: bool = False,
         max_parallel_tasks: int | None = None,
@@ -80,6 +84,7 @@ class Orchestrator:
         self._work = work
         self._save = save
         self._artifact = artifact
+        self._known = known
         self._cache = Cache(database, executed)
         self._permissive = permissive
         self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
@@ -160,6 +165,7 @@ class Orchestrator:
             },
             stores=self._stores,
             cache=self._cache,
+            known=self._known,
             slots=self._slots,
             fail_fast=job.runtime_config.failure_policy == _FAIL_FAST,
         )

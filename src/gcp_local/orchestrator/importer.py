@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator.artifacts import Artifact
@@ -12,7 +13,7 @@ from gcp_local.orchestrator.spec import ComponentInput
 from gcp_local.orchestrator.states import Outcome, TaskFailedError, TaskState, Values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from gcp_local.orchestrator.spec import Importer
 
@@ -23,11 +24,20 @@ def imported(
     parent: str,
     task_id: int,
     placeholders: Mapping[str, str],
+    known: Callable[[str, Artifact], str | None],
 ) -> Outcome:
     """Record the artifact of that URI.
 
-    With `reimport` it is a new artifact each time; without, the same URI and metadata are the
-    same artifact (the same ML Metadata name) in every run.
+    With `reimport` it is a new artifact each time; without, the same URI, type and metadata are the
+    same artifact (the same ML Metadata name) in every run, and if ML Metadata knows one, that one.
+
+    Args:
+        importer: the component.
+        inputs: what the task was given.
+        parent: the job's location.
+        task_id: the task's number.
+        placeholders: the values of the task's placeholders.
+        known: gives the name of the artifact in a location's ML Metadata that is like this one.
 
     Raises:
         TaskFailedError: there is no URI, or a placeholder stands for nothing.
@@ -58,4 +68,7 @@ def imported(
         instance_schema=importer.artifact.instance_schema,
         metadata=metadata,
     )
+    earlier = None if importer.reimport else known(parent, artifact)
+    if earlier is not None:
+        artifact = replace(artifact, name=earlier)
     return Outcome(TaskState.SUCCEEDED, Values(artifacts={"artifact": (artifact,)}))

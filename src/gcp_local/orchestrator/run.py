@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
+    from gcp_local.orchestrator.artifacts import Artifact
     from gcp_local.orchestrator.cache import Cache
     from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Journal, Node
@@ -60,6 +61,7 @@ class Setting:
         environment: the environment variables of every component.
         placeholders: the values of the job's placeholders.
         cache: what need not run again.
+        known: gives the name of an artifact in ML Metadata that is like one to be imported.
         slots: taken by a container while it runs.
         fail_fast: after a failure nothing new is started.
 
@@ -71,6 +73,7 @@ class Setting:
     placeholders: Mapping[str, str]
     stores: Stores
     cache: Cache
+    known: Callable[[str, Artifact], str | None]
     slots: threading.Semaphore
     fail_fast: bool
 
@@ -290,7 +293,14 @@ class Run:
             case Importer() as importer:
                 self._journal.run(node, "system.ImporterExecution", inputs)
                 placeholders = self._placeholders(node)
-                return imported(importer, inputs, self._journal.parent, node.id, placeholders)
+                return imported(
+                    importer,
+                    inputs,
+                    self._journal.parent,
+                    node.id,
+                    placeholders,
+                    self._setting.known,
+                )
             case Container() as body:
                 key = ""
                 if task.cached:

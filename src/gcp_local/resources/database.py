@@ -47,6 +47,10 @@ CREATE INDEX IF NOT EXISTS metadata_events_by_artifact ON metadata_events (artif
 CREATE TABLE IF NOT EXISTS metadata_members (
     context TEXT NOT NULL, member TEXT NOT NULL, PRIMARY KEY (context, member)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS metadata_uris (
+    artifact TEXT PRIMARY KEY, store TEXT NOT NULL, uri TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS metadata_uris_by_uri ON metadata_uris (store, uri);
 CREATE TABLE IF NOT EXISTS tensorboard_points (
     series TEXT NOT NULL, step INTEGER NOT NULL,
     body BLOB NOT NULL,         -- the serialized TimeSeriesDataPoint

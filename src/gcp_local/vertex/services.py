@@ -60,6 +60,7 @@ class VertexAI:
         self, platform: Platform, packages: PackageRegistry, *, permissive: bool = False
     ) -> None:
         self.metadata = MetadataGraph(platform.resources, platform.database)
+        recorder = RunRecorder(self.metadata, platform.database)
         orchestrator = Orchestrator(
             database=platform.database,
             objects=platform.objects,
@@ -67,12 +68,11 @@ class VertexAI:
             work=platform.work / "pipelines",
             save=self._save,
             artifact=self.metadata.artifact,
+            known=recorder.known,
             executed=self._executed,
             permissive=permissive,
         )
-        self.pipelines = PipelineService(
-            platform, packages, orchestrator, RunRecorder(self.metadata, platform.database)
-        )
+        self.pipelines = PipelineService(platform, packages, orchestrator, recorder)
         self.custom_jobs = CustomJobs(platform)
         tuning_jobs = TuningJobs(platform, self.custom_jobs)
         datasets = DatasetService(platform)

@@ -28,11 +28,16 @@ class Runner:
     parent: str
     bucket: Bucket
 
+    @property
+    def rows(self) -> str:
+        """The URI of what the pipeline imports."""
+        return f"gs://{self.bucket.name}/rows.csv"
+
     def submit(self, own: str, **parameters: Any) -> aiplatform_v1.PipelineJob:
         spec = struct_pb2.Struct()
         json_format.ParseDict(yaml.safe_load(compiled("tracing")), spec)
         self.bucket.blob("rows.csv").upload_from_string("a,b")
-        values = {"rows": f"gs://{self.bucket.name}/rows.csv", **parameters}
+        values = {"rows": self.rows, **parameters}
         job = aiplatform_v1.PipelineJob(
             pipeline_spec=spec,
             runtime_config=aiplatform_v1.PipelineJob.RuntimeConfig(

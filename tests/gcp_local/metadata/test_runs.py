@@ -9,6 +9,12 @@ from typing import Any
 from google.cloud import aiplatform_v1
 from google.cloud.storage import Client as StorageClient
 
+from gcp_local.resources.collection import Resources
+from gcp_local.resources.database import Database
+from gcp_local.vertex.metadata.kinds import Execution
+from gcp_local.vertex.metadata.recorder import RunRecorder
+from gcp_local.vertex.metadata.store import MetadataGraph
+from gcp_local.vertex.pipelines import PipelineJob
 from tests.gcp_local.emulators import start
 from tests.gcp_local.metadata.runs import Runner, tasks
 
@@ -72,6 +78,45 @@ def test_two_runs_of_a_pipeline_share_its_context_and_what_they_import(
     assert failed.state is State.FAILED
     graph = metadata.query_execution_inputs_and_outputs(execution=failed.name)
     assert [event.type_ for event in graph.events] == [aiplatform_v1.Event.Type.INPUT]
+
+
+def test_an_importer_takes_the_artifact_that_is_there(
+    metadata: Client, store: str, runner: Runner
+) -> None:
+    def dataset(title: str, **said: Any) -> str:
+        artifact = aiplatform_v1.Artifact(schema_title=title, uri=runner.rows, **said)
+        return metadata.create_artifact(parent=store, artifact=artifact).name
+
+    dataset("system.Model")
+    dataset("system.Dataset", metadata={"month": "May"})
+    dataset("system.Dataset")
+    newest = dataset("system.Dataset", description="by hand")
+    job = runner.run("run-one")
+    imported = tasks(job)["importer"].outputs["artifact"].artifacts[0]
+    assert imported.name == newest
+    assert metadata.get_artifact(name=newest).description == "by hand"
+    graph = metadata.query_artifact_lineage_subgraph(artifact=newest)
+    assert {node.display_name for node in graph.executions} >= {"importer", "train", "judge"}
+
+
+def test_an_execution_that_a_failed_record_lost_is_failed(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    graph = MetadataGraph(Resources(database), database)
+    recorder = RunRecorder(graph, database)
+    parent = "projects/123456/locations/europe-west1"
+    job = PipelineJob(name=f"{parent}/pipelineJobs/run-one")
+    contexts = f"{parent}/metadataStores/default/contexts"
+    job.job_detail.pipeline_context.name = f"{contexts}/pipeline"
+    job.job_detail.pipeline_run_context.name = f"{contexts}/run-one"
+    task = job.job_detail.task_details.add(task_id=7)
+    task.execution.name = f"{parent}/metadataStores/default/executions/7"
+    task.execution.state = State.RUNNING
+    recorder.record(job, ended=False)
+    task.ClearField("execution")
+    recorder.record(job, ended=True)
+    kept = graph.get(f"{parent}/metadataStores/default/executions/7", Execution)
+    assert kept.state == State.FAILED
+    database.close()
 
 
 def test_what_a_client_adds_to_a_run_is_seen_in_its_job(

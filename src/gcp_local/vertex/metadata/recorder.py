@@ -8,10 +8,13 @@ run's context and to the pipeline's, and so they do here.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
+
+from google.protobuf import json_format
 
 from gcp_local.rpc.protos import copy_of
 from gcp_local.vertex.metadata.kinds import INPUT, OUTPUT, Artifact, Context, Execution
+from gcp_local.vertex.metadata.store import default_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +23,29 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
     from gcp_local.vertex.metadata.store import MetadataGraph
 
-_Seen = tuple[int, int, int]
+
+class Imported(Protocol):
+    """What an importer knows of an artifact."""
+
+    @property
+    def uri(self) -> str:
+        """Where its payload is."""
+        ...
+
+    @property
+    def schema_title(self) -> str:
+        """Its type."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What is said of it."""
+        ...
+
+
+_Seen = tuple[str, int, int, int]  # an execution's name, its task's state, its time
+_UNENDED = (1, 2)  # google.cloud.aiplatform.v1.Execution.State: NEW, RUNNING
+_FAILED = 4
 
 
 class RunRecorder:
@@ -60,10 +85,13 @@ class RunRecorder:
                 if not task.HasField("execution"):
                     continue
                 changed = task.execution.update_time
-                mark = (task.state, changed.seconds, changed.nanos)
+                mark = (task.execution.name, task.state, changed.seconds, changed.nanos)
                 if known.get(task.task_id) != mark:
                     self._record_task(task, contexts)
                 fresh[task.task_id] = mark
+            if ended:
+                for task_id in known.keys() - fresh.keys():
+                    self._fail(known[task_id][0])
         with self._lock:
             if ended:
                 self._seen.pop(job.name, None)
@@ -80,12 +108,30 @@ class RunRecorder:
                     getattr(detail, field).CopyFrom(context)
         return job
 
+    def known(self, location: str, artifact: Imported) -> str | None:
+        """Name the artifact of a location's default store that is like one to be imported.
+
+        That is one of the same URI, schema and metadata; the newest, if there are several.
+        """
+        for node in self._graph.artifacts_at(default_store(location), artifact.uri):
+            same = json_format.MessageToDict(node.metadata) == dict(artifact.metadata)
+            if same and node.schema_title == artifact.schema_title:
+                return str(node.name)
+        return None
+
     def _add_contexts(self, job: Message) -> None:
         self._graph.ensure_store(job.name.partition("/pipelineJobs/")[0])
         detail = job.job_detail
         for context in (detail.pipeline_context, detail.pipeline_run_context):
             if self._graph.find(context.name, Context) is None:
                 self._graph.add(copy_of(context))
+
+    def _fail(self, execution_name: str) -> None:
+        """Fail an execution that its ended job no longer tells of."""
+        execution = self._graph.find(execution_name, Execution)
+        if execution is not None and execution.state in _UNENDED:
+            execution.state = _FAILED
+            self._graph.put(execution)
 
     def _record_task(self, task: Message, contexts: tuple[str, str]) -> None:
         execution: Message = copy_of(task.execution)

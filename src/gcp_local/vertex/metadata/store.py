@@ -35,6 +35,11 @@ M = TypeVar("M", bound=Message)
 DEFAULT_STORE = "default"
 
 
+def default_store(location: str) -> str:
+    """Name the default store of `projects/NUMBER/locations/LOCATION`."""
+    return f"{location}/metadataStores/{DEFAULT_STORE}"
+
+
 class MetadataGraph:
     """The source of truth for nodes, events and who belongs to which context.
 
@@ -54,7 +59,7 @@ class MetadataGraph:
             location: `projects/NUMBER/locations/LOCATION`.
 
         """
-        name = f"{location}/metadataStores/{DEFAULT_STORE}"
+        name = default_store(location)
         with self._database.transaction():
             if self._resources.find(name, MetadataStore) is None:
                 now = timestamp(clock.now())
@@ -88,6 +93,7 @@ class MetadataGraph:
             self._database.run(
                 "DELETE FROM metadata_members WHERE context > ? AND context < ?", *inside
             )
+            self._database.run("DELETE FROM metadata_uris WHERE store = ?", name)
 
     # Nodes
 
@@ -97,8 +103,11 @@ class MetadataGraph:
 
     def artifacts_at(self, store: str, uri: str) -> list[Message]:
         """Give a store's artifacts with that URI, the newest first."""
-        found = [node for node in self.nodes(store, Artifact) if node.uri == uri]
-        return found[::-1]
+        rows = self._database.rows(
+            "SELECT artifact FROM metadata_uris WHERE store = ? AND uri = ?", store, uri
+        )
+        found = [self._resources.get(row["artifact"], Artifact) for row in rows]
+        return sorted(found, key=lambda node: node.create_time.ToNanoseconds(), reverse=True)
 
     def find(self, name: str, kind: type[M]) -> M | None:
         """Give a copy of a node, if there is one."""
@@ -141,6 +150,13 @@ class MetadataGraph:
                 self._resources.add(node.name, node)
             else:
                 self._resources.replace(node.name, node)
+            if kind is Artifact:
+                self._database.run(
+                    "INSERT OR REPLACE INTO metadata_uris VALUES (?, ?, ?)",
+                    node.name,
+                    store_of(node.name),
+                    node.uri,
+                )
         return node
 
     def delete(self, name: str, kind: type[Message]) -> None:
@@ -153,6 +169,7 @@ class MetadataGraph:
             self._database.run(
                 "DELETE FROM metadata_members WHERE context = ? OR member = ?", name, name
             )
+            self._database.run("DELETE FROM metadata_uris WHERE artifact = ?", name)
             if kind is Context:
                 for child in list(self.nodes(store_of(name), Context)):
                     if name in child.parent_contexts:
