@@ -14,78 +14,76 @@ if TYPE_CHECKING:
     from gcp_local.images.mapping import ImageMappings
 
 _DESCRIPTION = """\
-The embedded Google Cloud: Vertex AI Pipelines, Model Registry, Cloud Storage, Artifact Registry and
-Cloud KMS on a loopback port, for any Google client. It really runs pipelines, as processes of this
-machine. What it does not have it answers with 501, naming the method."""
+The embedded Google Cloud: one process on a loopback port that Google's own clients take for Google
+Cloud. It needs no account, no container engine and no network, and it really runs what it is given:
+pipelines, training jobs and models are processes of this machine."""
+# A test holds this against what is there: each service with an implemented method has a line.
+SERVICES = {
+    "PipelineService": "pipelines of KFP, training pipelines, AutoML by a stand-in",
+    "ScheduleService": "schedules that really fire; a test can drive the clock",
+    "JobService": "custom jobs, tuning, batch prediction",
+    "ModelService": "models, versions, aliases, evaluations",
+    "EndpointService": "models deployed as processes, with a traffic split",
+    "PredictionService": "predictions by them",
+    "MetadataService": "artifacts, executions, contexts, lineage",
+    "TensorboardService": "experiments and their time series",
+    "DatasetService": "tabular data sets",
+    "FeatureRegistryService": "feature groups and features",
+    "ArtifactRegistry": "compiled pipelines, for KFP's RegistryClient too",
+    "KeyManagementService": "keys that sign",
+    "Cloud Storage": "buckets and objects, by the JSON API",
+}
 _EPILOG = """\
-example:
+services (what they lack is answered with 501, naming the method):
+{services}
+
+start it, and point any client at it:
   gcp-local serve --state .gcp-local --port 8085
+
+  from google.auth.credentials import AnonymousCredentials
+  from google.cloud import aiplatform_v1
+  jobs = aiplatform_v1.PipelineServiceClient(
+      credentials=AnonymousCredentials(),
+      client_options={{"api_endpoint": "http://127.0.0.1:8085"}},
+      transport="rest",
+  )
+
+for clients that are not yours to make:
+  export STORAGE_EMULATOR_HOST=http://127.0.0.1:8085
+
+in pytest, with nothing to start:
+  def test_it(gcp_local):
+      jobs = aiplatform_v1.PipelineServiceClient(**gcp_local.gapic)
+
+`gcp-local serve --help` has the options; docs/gcp-local.md of the repository has the rest."""
+_SERVE = """\
+Start the server, and stay until SIGTERM, Ctrl-C or --idle-timeout ends it, with all that it
+started. Once it answers, DIR/server.json tells where it is. All state is in DIR: a server that is
+started on it again, even after kill -9, has everything; delete it to begin anew."""
+_SERVE_EPILOG = """\
+examples:
+  gcp-local serve --state .gcp-local --port 8085
+      for a day's work: clients are told http://127.0.0.1:8085
   gcp-local serve --state .gcp-local --image 'gcr.io/my-project/trainer:*=python -m trainer'
-  then, in any client: client_options={"api_endpoint": "http://127.0.0.1:8085"}, transport="rest"
-"""
+      what asks for that image runs `python -m trainer` on this machine
+  gcp-local serve --state /tmp/ci --idle-timeout 300
+      ends by itself when the tests have gone
+  gcp-local serve --state /tmp/x --faults faults.json
+      where faults.json has {"faults": [{"path": "/storage/*", "error": 503, "rate": 0.1}]}
+
+while it runs, under its address:
+  GET    /gcp-local/server     whose server this is
+  PUT    /gcp-local/images     put an image here, in the place of docker build and docker push
+  POST   /gcp-local/clock      set the clock forward: {"advance": "86400s"}
+  PUT    /gcp-local/faults     order what is to go wrong; GET tells what did, and all calls
+
+It listens on 127.0.0.1 alone, has no identities, and runs commands as you. Exit codes: 0 ended as
+it should; 2 wrong usage, or the state is in use."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code: 0 done, 2 wrong usage or state."""
-    parser = argparse.ArgumentParser(
-        prog="gcp-local",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"gcp-local {package_version()}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="start the server and stay until it is ended")
-    serve.add_argument(
-        "--state", type=Path, required=True, metavar="DIR", help="the folder that holds everything"
-    )
-    serve.add_argument("--port", type=int, default=0, help="loopback port; 0 takes a free one")
-    serve.add_argument(
-        "--idle-timeout",
-        type=float,
-        metavar="SECONDS",
-        help="end after this long without a request or a running job",
-    )
-    serve.add_argument(
-        "--image",
-        action="append",
-        default=[],
-        metavar="PATTERN=COMMAND",
-        help="the command of this machine that stands for the entry point of all images whose"
-        " reference PATTERN matches (* and ? as in a shell); repeatable, the first that matches"
-        " counts. It is split into words as a shell would, but no shell runs it. A container"
-        " with a command of its own runs that instead, so COMMAND may be empty",
-    )
-    serve.add_argument(
-        "--images",
-        type=Path,
-        metavar="FILE",
-        help="more of these, one a line, after those of --image; # begins a comment",
-    )
-    serve.add_argument(
-        "--ignore-accelerators",
-        action="store_true",
-        help="run without a GPU or TPU what asks for one; without this it is refused",
-    )
-    serve.add_argument(
-        "--end-with-stdin",
-        action="store_true",
-        help="end when stdin is closed: when the process that holds its other end has gone",
-    )
-    serve.add_argument(
-        "--faults",
-        type=Path,
-        metavar="FILE",
-        help='what is to go wrong from the start, as JSON: {"faults": [RULE, …]}',
-    )
-    serve.add_argument(
-        "--permissive",
-        action="store_true",
-        help="run pipelines with features that are not proved to work on Vertex AI, and warn;"
-        " without this they are refused",
-    )
-    serve.add_argument("--verbose", action="store_true", help="log every request")
-    asked = parser.parse_args(arguments)
+    asked = _parser().parse_args(arguments)
 
     from gcp_local.errors import InvalidArgument
     from gcp_local.images.mapping import MappingError
@@ -107,6 +105,101 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"gcp-local: {error}", file=sys.stderr)  # noqa: T201
         return 2
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    width = max(map(len, SERVICES))
+    services = "\n".join(f"  {name:<{width}}  {what}" for name, what in SERVICES.items())
+    parser = argparse.ArgumentParser(
+        prog="gcp-local",
+        description=_DESCRIPTION,
+        epilog=_EPILOG.format(services=services),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"gcp-local {package_version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="start the server and stay until it is ended",
+        description=_SERVE,
+        epilog=_SERVE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    serve.add_argument(
+        "--state", type=Path, required=True, metavar="DIR", help="the folder that holds everything"
+    )
+    serve.add_argument(
+        "--port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="loopback port; without it a free one is taken",
+    )
+    serve.add_argument("--verbose", action="store_true", help="log every request")
+    _add_ends(serve.add_argument_group("when it ends by itself"))
+    _add_containers(serve.add_argument_group("what it runs"))
+    _add_faults(serve.add_argument_group("for tests"))
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{port} is no port: it must be from 0 to 65535")
+    return port
+
+
+def _add_ends(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--idle-timeout",
+        type=float,
+        metavar="SECONDS",
+        help="end after this long without a request or a running job",
+    )
+    group.add_argument(
+        "--end-with-stdin",
+        action="store_true",
+        help="end when stdin is closed: when the process that holds its other end has gone",
+    )
+
+
+def _add_containers(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="PATTERN=COMMAND",
+        help="the command of this machine that stands for the entry point of all images whose"
+        " reference PATTERN matches (* and ? as in a shell); repeatable, the first that matches"
+        " counts. It is split into words as a shell would, but no shell runs it. A container"
+        " with a command of its own runs that instead, so COMMAND may be empty",
+    )
+    group.add_argument(
+        "--images",
+        type=Path,
+        metavar="FILE",
+        help="more of these, one a line, after those of --image; # begins a comment",
+    )
+    group.add_argument(
+        "--ignore-accelerators",
+        action="store_true",
+        help="run without a GPU or TPU what asks for one; without this it is refused",
+    )
+    group.add_argument(
+        "--permissive",
+        action="store_true",
+        help="run pipelines with features that are not proved to work on Vertex AI, and warn;"
+        " without this they are refused",
+    )
+
+
+def _add_faults(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--faults",
+        type=Path,
+        metavar="FILE",
+        help='what is to go wrong from the start, as JSON: {"faults": [RULE, …]}',
+    )
 
 
 def _mappings(given: Sequence[str], file: Path | None) -> ImageMappings:

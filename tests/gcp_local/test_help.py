@@ -1,0 +1,44 @@
+"""What the command line says of itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from gcp_local.cli import SERVICES, main
+from tests.gcp_local.coverage import BEGIN, END, PAGE
+
+
+def said_by(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_the_help_names_every_service_that_is_there(capsys: pytest.CaptureFixture[str]) -> None:
+    table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
+    rows = re.findall(r"^\| google\.cloud\.([\w.]+) \| (.+) \| .* \|$", table, re.MULTILINE)
+    there = {service.rpartition(".")[2] for service, methods in rows if methods != "–"}
+    assert there == set(SERVICES) - {"Cloud Storage"}
+    text = said_by(capsys, "--help")
+    for service, what in SERVICES.items():
+        assert re.search(rf"^  {service} +{what}$", text, re.MULTILINE)
+
+
+def test_the_page_has_a_row_for_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    options = set(re.findall(r"^  (--[a-z-]+)", said_by(capsys, "serve", "--help"), re.MULTILINE))
+    rows = set(re.findall(r"^\| `(--[a-z-]+)", PAGE.read_text(), re.MULTILINE))
+    assert len(options) >= 9
+    assert rows == options
+
+
+@pytest.mark.parametrize("arguments", [("--port", "65536"), ("--port", "x"), ("--nothing",)])
+def test_wrong_usage_is_an_error(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(("serve", "--state", "x", *arguments))
+    assert ended.value.code == 2
+    assert re.search(r"gcp-local( serve)?: error: .*(port|nothing)", capsys.readouterr().err)
