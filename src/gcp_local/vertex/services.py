@@ -14,6 +14,7 @@ from gcp_local.vertex.evaluations import EvaluationService
 from gcp_local.vertex.features import FeatureGroups, Features
 from gcp_local.vertex.jobs.batch_prediction import BatchPredictionJobs
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
+from gcp_local.vertex.jobs.monitoring import MonitoringJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
 from gcp_local.vertex.metadata.kinds import Execution
 from gcp_local.vertex.metadata.recorder import RunRecorder
@@ -89,7 +90,12 @@ class VertexAI:
             "DatasetService": [datasets],
             "FeatureRegistryService": [FeatureGroups(platform), Features(platform)],
             "PipelineService": [self.pipelines, training],
-            "JobService": [self.custom_jobs, tuning_jobs, batch_predictions],
+            "JobService": [
+                self.custom_jobs,
+                tuning_jobs,
+                batch_predictions,
+                MonitoringJobs(platform, self.endpoints),
+            ],
             "MetadataService": metadata_services(platform, self.metadata),
             "EndpointService": [self.endpoints, deployments],
             "ModelService": [
