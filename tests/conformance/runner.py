@@ -227,14 +227,17 @@ def _check_own(method: str, path: str, content: bytes, run: _Run) -> None:
 
 
 def _clean_up(run: _Run) -> list[str]:
-    """Undo in the opposite order; tell what could not be removed."""
+    """Undo in the opposite order; tell what could not be removed.
+
+    What only prepares a removal (a cancellation, a hold's release) may come to nothing.
+    """
     left = []
     for service, step in reversed(run.undo):
         try:
             answered, sent = _send(step, service, run)
         except (NotRunError, requests.RequestException):
             continue  # what it would remove was never made
-        if answered.status >= 400 and answered.status not in _GONE:
+        if step.method == "DELETE" and answered.status >= 400 and answered.status not in _GONE:
             left.append(f"{sent} answered {answered.status}: {answered.content[:200]!r}")
     return left
 
