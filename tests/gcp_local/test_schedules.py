@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 from google.api_core import exceptions
-from google.cloud import aiplatform_v1
+from google.cloud import aiplatform_v1, artifactregistry_v1
 from google.protobuf import field_mask_pb2
+from kfp.registry import ApiAuth, RegistryClient
 
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.collection import Resources
@@ -152,6 +153,38 @@ def test_a_run_is_told_for_when_it_was_scheduled(place: Place, driven: Emulator)
     assert run.create_time > due + timedelta(minutes=59)
     (task,) = [task for task in run.job_detail.task_details if task.task_name == "tell"]
     assert task.execution.metadata["output:Output"] == f"{due:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def test_a_run_whose_template_has_gone_is_not_started_and_says_so(
+    place: Place, driven: Emulator, tmp_path: Path
+) -> None:
+    (tmp_path / "pipeline.yaml").write_bytes(compiled("doubling"))
+    registry: Any = artifactregistry_v1.ArtifactRegistryClient(**driven.gapic)
+    registry.create_repository(
+        parent=place.parent, repository_id="templates", repository={"format_": "KFP"}
+    ).result()
+    host = f"europe-west1-kfp.pkg.dev/{place.parent.split('/')[1]}/templates"
+    uploads = RegistryClient(host=f"{driven.endpoint}/{host}", auth=ApiAuth("any"))
+    package, version = uploads.upload_pipeline(str(tmp_path / "pipeline.yaml"))
+    request = place.request()
+    del request["pipeline_job"]["pipeline_spec"]
+    request["pipeline_job"]["template_uri"] = f"https://{host}/{package}/{version}"
+    schedule = place.create(create_pipeline_job_request=request)
+    assert not schedule.create_pipeline_job_request.pipeline_job.pipeline_spec
+    advance_past(driven, schedule.next_run_time)
+    place.until(schedule, started(1))
+    (run,) = place.runs(schedule)
+    assert run.template_metadata.version == version
+    uploads.delete_version(package, version)
+    advance(driven, DAY)
+    failed = place.until(
+        schedule, lambda found: found.last_scheduled_run_response.run_response != "OK"
+    )
+    assert failed.last_scheduled_run_response.run_response.startswith("NOT_FOUND: ")
+    assert failed.started_run_count == 1 == len(place.runs(schedule))
+    assert failed.next_run_time > failed.last_scheduled_run_response.scheduled_run_time
+    with pytest.raises(exceptions.NotFound):
+        place.create(create_pipeline_job_request=request)
 
 
 def test_runs_over_the_limit_of_active_ones_are_skipped_or_wait(place: Place) -> None:
@@ -390,6 +423,10 @@ def due_two_days_ago(state: Path, *names: str) -> None:
 def test_cron_goes_by_its_time_zone(text: str, after: str, expected: str) -> None:
     found = cron.parse(text).after(datetime.fromisoformat(after))
     assert found == datetime.fromisoformat(expected)
+
+
+def test_cron_ends_with_the_last_year_that_there_is() -> None:
+    assert cron.parse("0 0 29 2 *").after(datetime(9999, 12, 31, tzinfo=UTC)) is None
 
 
 @pytest.mark.parametrize(

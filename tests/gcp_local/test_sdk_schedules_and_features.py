@@ -70,6 +70,9 @@ def test_a_pipeline_job_schedule_lives_and_fires(
         assert spec == {"pipelineInfo": {"name": "doubling"}}
     again = sdk.PipelineJobSchedule.get(schedule.resource_name)
     assert again.display_name == "renamed"
+    short = job.create_schedule("0 5 * * *", "by the job", max_concurrent_active_run_count=1)
+    assert (short.state.name, short.max_concurrent_active_run_count) == ("ACTIVE", 1)
+    short.delete()
     schedule.delete()
     assert sdk.PipelineJobSchedule.list() == []
     assert len(sdk.PipelineJob.list()) == 2

@@ -115,9 +115,9 @@ def test_a_huge_body_is_refused(emulator: Emulator) -> None:
 
 
 def test_what_is_not_implemented_says_so_by_name(emulator: Emulator) -> None:
-    answer = emulator.call("GET", "/v1/projects/my-project/locations/europe-west1/endpoints")
+    answer = emulator.call("GET", "/v1/projects/my-project/locations/europe-west1/notebookRuntimes")
     assert (answer.status_code, answer.json()["error"]["status"]) == (501, "UNIMPLEMENTED")
-    assert "EndpointService.ListEndpoints" in answer.json()["error"]["message"]
+    assert "NotebookService.ListNotebookRuntimes" in answer.json()["error"]["message"]
     build = emulator.call("POST", "/v1/projects/my-project/builds", json={})
     assert "CloudBuild.CreateBuild" in build.json()["error"]["message"]
 

@@ -38,11 +38,14 @@ class Cron:
 
     def after(self, moment: datetime) -> datetime | None:
         """Give the first time after that moment, in UTC; None if there is none in fifty years."""
-        local = moment.astimezone(self.zone or UTC)
-        # In the repeated hour of autumn the reckoning begins anew, before `moment`.
-        for found in CronSim(self.fields, local):
-            if found.astimezone(UTC) > moment:
-                return found.astimezone(UTC)
+        try:
+            local = moment.astimezone(self.zone or UTC)
+            # In the repeated hour of autumn the reckoning begins anew, before `moment`.
+            for found in CronSim(self.fields, local):
+                if found.astimezone(UTC) > moment:
+                    return found.astimezone(UTC)
+        except OverflowError:
+            pass  # past the last year that there is
         return None
 
 
