@@ -97,6 +97,8 @@ class PredictionService:
             **passed_on(reply.headers),
             "x-vertex-ai-endpoint-id": turn.endpoint.name.rpartition("/")[2],
             "x-vertex-ai-deployed-model-id": turn.deployed.id,
+            "x-vertex-ai-model": turn.deployed.model,
+            "x-vertex-ai-model-version-id": turn.deployed.model_version_id,
         }
         return packed(reply.content_type, reply.body, told)
 
