@@ -122,7 +122,7 @@ def test_a_model_says_routes_variables_arguments_and_patience() -> None:
     [
         ({"grpc_ports": [{"container_port": 8500}]}, Unimplemented),
         ({"invoke_route_prefix": "/*"}, FailedPrecondition),
-        ({"startup_probe": {"exec": {"command": ["true"]}}}, Unimplemented),
+        ({"startup_probe": {"exec_": {"command": ["true"]}}}, Unimplemented),
         ({"image_uri": ""}, FailedPrecondition),
     ],
     ids=str,

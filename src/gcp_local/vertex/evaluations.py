@@ -39,7 +39,7 @@ _EVALUATION = re.compile(r"(?P<model>projects/.+/models/[^/]+)/evaluations/(?P<i
 _SLICE = re.compile(r"(?P<evaluation>.+/evaluations/[^/]+)/slices/(?P<id>[^/]+)")
 _SCHEMA = re.compile(r"gs://[^/]+/.+")
 _MOST_SLICES = 50
-_FILTERABLE = {"slice.dimension": "slice.dimension"}
+_FILTERABLE = {"slice.dimension": "slice_.dimension"}
 
 
 class EvaluationService:
@@ -84,7 +84,7 @@ class EvaluationService:
                 kept.create_time.CopyFrom(timestamp(clock.now()))
                 self._resources.add(kept.name, kept)
                 names.append(kept.name)
-                dimension = kept.slice.dimension
+                dimension = kept.slice_.dimension
                 if dimension not in evaluation.slice_dimensions:
                     evaluation.slice_dimensions.append(dimension)
             self._resources.replace(evaluation.name, evaluation)
@@ -181,7 +181,7 @@ def _check_metrics(message: Message, field: str) -> None:
 
 
 def _check_slice(message: Message) -> None:
-    said = message.slice
+    said = message.slice_
     field = "model_evaluation_slices.slice"
     if said.dimension not in ("annotationSpec", "slice"):
         text = f"Invalid dimension {said.dimension!r}: annotationSpec or slice."

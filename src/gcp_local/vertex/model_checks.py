@@ -134,9 +134,9 @@ def _check_probe(probe: Message, field: str) -> None:
     if kind == "http_get" and probe.http_get.scheme not in ("", "HTTP", "HTTPS"):
         message = f"Invalid scheme {probe.http_get.scheme!r}: HTTP or HTTPS."
         raise InvalidArgument.of_field(f"{field}.http_get.scheme", message)
-    if kind == "exec" and not probe.exec.command:
+    if kind == "exec_" and not probe.exec_.command:
         raise InvalidArgument.of_field(f"{field}.exec.command", "command is required.")
-    if kind != "exec" and getattr(probe, kind).port:
+    if kind != "exec_" and getattr(probe, kind).port:
         _check_port(getattr(probe, kind).port, f"{field}.{kind}.port")
     for name in (
         "period_seconds", "timeout_seconds", "failure_threshold", "success_threshold",
