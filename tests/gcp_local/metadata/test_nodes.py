@@ -9,6 +9,8 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from tests.gcp_local.emulators import Emulator
+
 Client = aiplatform_v1.MetadataServiceClient
 Artifact = aiplatform_v1.Artifact
 
@@ -126,6 +128,20 @@ def test_an_update_changes_what_its_mask_names(metadata: Client, store: str) -> 
             )
     with pytest.raises(exceptions.BadRequest, match="schema_title"):
         metadata.update_artifact(artifact=Artifact(name=made.name, schema_title="system.Model"))
+
+
+def test_metadata_too_deep_to_be_read_again_is_refused(emulator: Emulator, store: str) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(60):
+        deep = {"a": deep}
+    path = f"/v1/{store}/artifacts"
+    body = {"schemaTitle": "system.Artifact"}
+    assert emulator.call("POST", f"{path}?artifactId=shallow", json=body).status_code == 200
+    for method, where in (("POST", path), ("PATCH", f"{path}/shallow?updateMask=metadata")):
+        refused = emulator.call(method, where, json={**body, "metadata": deep})
+        assert refused.status_code == 400
+        assert "too deeply" in refused.json()["error"]["message"]
+    assert emulator.call("GET", f"{path}/shallow").json()["schemaTitle"] == "system.Artifact"
 
 
 def test_a_stale_etag_loses(metadata: Client, store: str) -> None:
@@ -335,6 +351,8 @@ def test_a_stores_own_schema_is_held_to(metadata: Client, store: str) -> None:
         ("title: churn.Report\ntype: string", "type"),
         ("title: churn.Report\ntype: object\nminProperties: 1", "minProperties"),
         ("title: churn.Report\ntype: object\nproperties: {a: {type: date}}", "'a'"),
+        ("title: churn.Report\ntype: object\nproperties: {a: {type: [string]}}", "'a'"),
+        ("title: churn.Report\ntype: object\nproperties: {1: {type: string}}", "name 1"),
         (
             "title: churn.Report\ntype: object\nproperties: {a: {type: number, minimum: 1}}",
             "minimum",

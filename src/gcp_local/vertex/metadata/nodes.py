@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from google.cloud.aiplatform_v1.types import operation as operation_types
+from google.protobuf.message import DecodeError
 
 from gcp_local.errors import Aborted, FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
@@ -92,6 +93,12 @@ class Nodes:
                 del node.metadata.fields[key]
         if node.metadata.ByteSize() > _LARGEST_METADATA_BYTES:
             raise InvalidArgument.of_field("metadata", "The metadata is larger than 200 KB.")
+        try:
+            type(node)().ParseFromString(node.SerializeToString())
+        except DecodeError:
+            raise InvalidArgument.of_field(
+                "metadata", "The metadata is nested too deeply."
+            ) from None
         self._schemas.apply(node, self._noun.schema_type)
 
     def get(self, request: Message) -> Message:

@@ -135,8 +135,10 @@ def _check_properties(schema: Mapping[str, Any], at: str) -> None:
     if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         raise _refusal(f"required of {at or 'the schema'} must be a list of names")
     for name, declared in properties.items():
-        where = f"{at}.{name}" if at else str(name)
-        if not isinstance(declared, dict) or declared.get("type") not in _TYPES:
+        where = f"{at}.{name}" if at else f"{name}"
+        if not isinstance(name, str):
+            raise _refusal(f"the property's name {name!r} must be a string")
+        if not isinstance(declared, dict) or str(declared.get("type")) not in _TYPES:
             raise _refusal(f"the property {where!r} must have one of the types {', '.join(_TYPES)}")
         unknown = declared.keys() - _PROPERTY_KEYWORDS
         if unknown:

@@ -146,6 +146,7 @@ class MetadataGraph:
                 node.create_time.CopyFrom(timestamp(now))
             node.update_time.CopyFrom(timestamp(clock.from_micros(stamp)))
             node.etag = str(stamp)
+            node.metadata.SetInParent()  # the high-level SDK counts on it, empty or not
             if earlier is None:
                 self._resources.add(node.name, node)
             else:

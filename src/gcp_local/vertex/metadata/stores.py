@@ -12,6 +12,7 @@ from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.metadata.kinds import MetadataStore, check_id, store_name
 from gcp_local.vertex.naming import location_of
+from gcp_local.vertex.settings import check_encryption
 
 if TYPE_CHECKING:
     from gcp_local.vertex.metadata.store import MetadataGraph
@@ -38,6 +39,7 @@ class MetadataStoreService:
         given = request.metadata_store_id
         own = check_id(given, "metadata_store_id") if given else str(uuid.uuid4())
         store = copy_of(request.metadata_store)
+        check_encryption(store, parent.rpartition("/")[2], at="metadata_store")
         store.ClearField("state")
         store.name = f"{parent}/metadataStores/{own}"
         now = timestamp(clock.now())

@@ -8,6 +8,7 @@ from google.cloud.aiplatform_v1.types import tensorboard_service as service_type
 
 from gcp_local.rpc.protos import Message, raw
 from gcp_local.vertex.naming import location_of
+from gcp_local.vertex.settings import check_encryption
 from gcp_local.vertex.tensorboard.kinds import TENSORBOARDS, Experiment, Run, Tensorboard
 from gcp_local.vertex.tensorboard.shelf import Shelf
 
@@ -33,6 +34,7 @@ class TensorboardService:
     def create_tensorboard(self, request: Message) -> Message:
         """Make a tensorboard; if it is the default, the others are that no longer."""
         parent = location_of(self._projects, request.parent)
+        check_encryption(request.tensorboard, parent.rpartition("/")[2], at="tensorboard")
         with self._database.transaction():
             made = self._shelf.add(parent, "tensorboards", request.tensorboard, "")
             self._only_default(parent, made)
