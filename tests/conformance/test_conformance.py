@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf import descriptor_pool
 
 from gcp_local.rpc.routes import RouteTable
 from gcp_local.testing import LocalCloud
@@ -64,6 +66,30 @@ def test_every_case_is_the_method_that_it_says_it_is() -> None:
         found = routes.find(case.request.method, path)
         assert found is not None, case.name
         assert found[0].method.full_name == case.rpc, case.name
+
+
+def test_every_source_in_a_proto_is_there() -> None:
+    methods = set(RouteTable.load().methods)  # imports the protos, too
+    methods |= {name.replace(".cloud.artifact", ".devtools.artifact") for name in methods}
+    pool = descriptor_pool.Default()
+
+    def found(name: str) -> bool:
+        if name in methods:
+            return True
+        # Google's Python types put an underscore behind a name that Python has already.
+        for each in (name, f"{name}_"):
+            for find in (pool.FindMessageTypeByName, pool.FindFieldByName):
+                with contextlib.suppress(KeyError):
+                    find(each)
+                    return True
+        owner, _, value = name.rpartition(".")
+        with contextlib.suppress(KeyError):
+            return value in pool.FindEnumTypeByName(owner).values_by_name
+        return False
+
+    named = {case.source for case in CASES if case.source.startswith("google.")}
+    assert len(named) > 50
+    assert [source for source in named if not found(re.split(r"[, ]", source)[0])] == []
 
 
 def test_every_need_is_of_use() -> None:
@@ -201,6 +227,7 @@ def test_a_file_that_is_no_corpus_is_refused(tmp_path: Path, text: str) -> None:
         ({"a": 1}, {"a": 1, "b": 2}, True),
         ({"a": 1}, {"a": "1"}, False),
         ({"a": 1}, {"a": True}, False),
+        ({"a": 5}, {"a": 5.0}, True),
         ({"a": {"b": [1, {"c": 2}]}}, {"a": {"b": [1, {"c": 2, "d": 3}]}}, True),
         ([1, 2], [1], False),
         ([1], [1, 2], False),
