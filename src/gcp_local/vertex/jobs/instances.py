@@ -167,7 +167,10 @@ def _object(said: Any, conversion: Conversion) -> Input:
 
 
 def _rows(lines: Iterator[str], conversion: Conversion) -> Iterator[Input]:
-    """Make instances of a table: what is in quotes is text, the rest are numbers."""
+    """Make instances of a table: what is in quotes is text, the rest are numbers.
+
+    A model that takes objects knows its columns' types itself: it gets each value as it is written.
+    """
     try:
         header = next(csv.reader([next(lines)], strict=True))
     except StopIteration:
@@ -178,14 +181,18 @@ def _rows(lines: Iterator[str], conversion: Conversion) -> Iterator[Input]:
         raise UnreadableError(f"There is no column {conversion.key!r}.")
     for line in lines:
         try:
-            yield _row(line, header, conversion.key)
+            yield _row(line, header, conversion)
         except UnreadableError as error:
             yield Input(line, {"instance": line}, error=str(error))
 
 
-def _row(line: str, header: Sequence[str], key: str) -> Input:
+def _row(line: str, header: Sequence[str], conversion: Conversion) -> Input:
+    named_columns = conversion.kind == "object"
     try:
-        row = next(csv.reader([line], quoting=csv.QUOTE_NONNUMERIC, strict=True))
+        if named_columns:
+            row: list[Any] = next(csv.reader([line], strict=True))
+        else:
+            row = next(csv.reader([line], quoting=csv.QUOTE_NONNUMERIC, strict=True))
     except (csv.Error, ValueError) as error:
         raise UnreadableError(
             f"The line cannot be read: {error}. Text must be in double quotes."
@@ -193,7 +200,8 @@ def _row(line: str, header: Sequence[str], key: str) -> Input:
     if len(row) != len(header):
         raise UnreadableError(f"The line has {len(row)} values, the header {len(header)}.")
     named = dict(zip(header, row, strict=True))
-    if key:
-        sent = [value for name, value in named.items() if name != key]
-        return Input(named[key], {"key": named[key]}, sent)
-    return Input(row, named, row)
+    sent = {name: value for name, value in named.items() if name != conversion.key}
+    instance = sent if named_columns else list(sent.values())
+    if conversion.key:
+        return Input(named[conversion.key], {"key": named[conversion.key]}, instance)
+    return Input(named if named_columns else row, named, instance)

@@ -8,9 +8,11 @@ import re
 import shutil
 import threading
 import uuid
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from google.cloud.aiplatform_v1.types import model as model_types
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 
 from gcp_local.containers.mount import UnwritableError, write
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 DEFAULT_BATCH = 64
 _PREDICTION_SECONDS = 600.0
 _MAX_PARTIAL_FAILURES = 20
+_AUTOML = model_types.ModelSourceInfo.ModelSourceType.AUTOML
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -46,6 +49,8 @@ def predict(run: Run, model: Message, conversion: Conversion, platform: Platform
         StoppedError: the job was asked to end.
 
     """
+    if model.model_source_info.source_type == _AUTOML:
+        conversion = replace(conversion, kind="object")
     folder = platform.work / "jobs" / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:

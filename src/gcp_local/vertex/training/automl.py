@@ -48,10 +48,13 @@ SAYS = (
     " by AutoML."
 )
 _SCHEMAS = "gs://google-cloud-aiplatform/schema"
-_METADATA_SCHEMA = (
+METADATA_SCHEMA = (
     "https://storage.googleapis.com/google-cloud-aiplatform/schema/model/metadata/"
     "automl_tabular_1.0.0.yaml"
 )
+"""By which a model is known for one of AutoML's."""
+_SOURCE = model_types.ModelSourceInfo.ModelSourceType.AUTOML
+_FORMATS = ("jsonl", "csv", "bigquery")
 _TAIL = 2000
 # Each training takes a core; more at a time would only wait for one another.
 _slots = threading.BoundedSemaphore(2)
@@ -158,7 +161,10 @@ class TabularTask:
             "rounds": report["rounds"],
         }
         details: Message = Model(
-            metadata_schema_uri=_METADATA_SCHEMA,
+            metadata_schema_uri=METADATA_SCHEMA,
+            model_source_info={"source_type": _SOURCE},
+            supported_input_storage_formats=_FORMATS,
+            supported_output_storage_formats=_FORMATS,
             metadata=from_json(about, Value),
         )
         return Produced(

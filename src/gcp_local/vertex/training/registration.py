@@ -64,6 +64,9 @@ class Registration:
         name = f"{uploaded.model}@{uploaded.model_version_id}"
         model = self._resources.get(name, Model)
         if produced.details is not None:
+            for descriptor, _ in produced.details.ListFields():
+                model.ClearField(descriptor.name)
+            model.ClearField("supported_export_formats")  # its files are for no one else
             model.MergeFrom(produced.details)
         model.training_pipeline = pipeline.name
         self._resources.replace(name, model)
