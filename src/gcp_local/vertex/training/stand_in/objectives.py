@@ -27,7 +27,7 @@ def best_round(
     inputs: TabularInputs,
     fewest: int,
 ) -> int:
-    """Tell how many rounds do best on the validation set; the first of equals.
+    """Tell how many rounds do best on the validation set; of equals, those with the least loss.
 
     Args:
         model: with all its rounds.
@@ -38,13 +38,15 @@ def best_round(
 
     """
     total = np.tile(np.array(model.baseline), (len(features), 1))
-    best, best_value = len(model.rounds), -np.inf
+    best, best_value = len(model.rounds), (-np.inf, -np.inf)
     for count, trees in enumerate(model.rounds, start=1):
         total = total + np.column_stack([tree.predict(features) for tree in trees])
         if count < fewest or count % _STEP:
             continue
-        value = _value(model, model.outcome(total), truth, inputs)
-        if value > best_value + 1e-12:
+        outcome = model.outcome(total)
+        loss = metrics.log_loss(truth, outcome) if model.classes else metrics.rmse(truth, outcome)
+        value = (round(_value(model, outcome, truth, inputs), 9), -loss)
+        if value > best_value:
             best, best_value = count, value
     return best
 
