@@ -86,6 +86,28 @@ def tracing(rows: str, depth: int = 3, fail: bool = False, wait: float = 0.0) ->
     judge(model=trained.outputs["model"], fail=fail)
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def weigh(model: dsl.Input[dsl.Model]) -> str:
+    from pathlib import Path
+
+    return f"{Path(model.path).read_text()} {model.metadata['framework']}"
+
+
+@dsl.pipeline(name="weighing")
+def weighing(model: dsl.Input[dsl.Model]) -> str:
+    return weigh(model=model).output
+
+
+@dsl.container_component
+def rest(seconds: float):  # type: ignore[no-untyped-def]
+    return dsl.ContainerSpec(image="python:3.11", command=["sleep"], args=[seconds])
+
+
+@dsl.pipeline(name="halfway")
+def halfway(seconds: float) -> None:
+    rest(seconds=seconds).after(double(number=2))
+
+
 @cache
 def compiled(name: str) -> bytes:
     """The YAML of one of the pipelines above."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound
+from gcp_local.images import store
 from gcp_local.images.store import ImageStore
 from tests.gcp_local.emulators import Emulator
 
@@ -105,12 +108,29 @@ def _chmod(folder: Path) -> None:
     (folder / "churn.py").chmod(0o755)
 
 
-@pytest.mark.parametrize("damage", [_rewrite, _add, _link, _chmod])
+def _rewrite_unseen(folder: Path) -> None:
+    """Change the bytes, and then make it look as it was."""
+    path = folder / "churn.py"
+    before = path.stat()
+    path.write_bytes(b"evil")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("proved", [False, True], ids=["unread", "read-before"])
+@pytest.mark.parametrize("damage", [_rewrite, _rewrite_unseen, _add, _link, _chmod])
 def test_an_image_that_was_changed_in_the_store_does_not_run_until_it_is_put_again(
-    tmp_path: Path, damage: Callable[[Path], None]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None],
+    proved: bool,
 ) -> None:
     images = ImageStore(tmp_path / "images")
     digest = images.add(RUNTIME, tar_of({"churn.py": b"good"}))
+    if proved:
+        monkeypatch.setattr(store, "_SETTLED_NANOSECONDS", 0)  # else the test would have to wait
+        images.unpack(f"{RUNTIME}@{digest}", tmp_path / "before")
+        time.sleep(0.02)  # longer than a tick of the kernel's clock
+        assert images._proved
     damage(tmp_path / "images" / "content" / digest.removeprefix("sha256:"))
     with pytest.raises(FailedPrecondition, match=f"{RUNTIME}@{digest}"):
         images.unpack(f"{RUNTIME}@{digest}", tmp_path / "refused")
