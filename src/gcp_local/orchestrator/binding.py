@@ -149,7 +149,12 @@ def _complete(
         if name != loop_input and name not in artifacts and not artifact.optional:
             raise TaskFailedError(f"The required input artifact {name!r} was not produced.")
     if isinstance(component.body, Container):
-        found = {name: value for name, value in found.items() if name in component.parameters}
+        image = component.body.image  # which may name an input that only the task has
+        found = {
+            name: value
+            for name, value in found.items()
+            if name in component.parameters or f"['{name}']" in image
+        }
     return Values(found, artifacts)
 
 

@@ -241,6 +241,16 @@ def importers(suffix: str = "later") -> NamedTuple(
     return outputs(constant=constant.output, runtime=runtime.output, kind=kind.output)
 
 
+@dsl.pipeline(name="input-artifacts")
+def input_artifacts(data: Input[Dataset], label: str) -> NamedTuple(
+    "Outputs", [("told", str), ("data", Dataset)]
+):
+    told = read(data=data)
+    said = echo(text=f"{label}: {told.output}")
+    again = write(text=said.output)
+    return outputs(told=said.output, data=again.outputs["data"])
+
+
 ROC = {
     "confidenceMetrics": [
         {"confidenceThreshold": 1.0, "falsePositiveRate": 0.0, "recall": 0.0},
@@ -328,6 +338,19 @@ CASES = (
         outputs={"told": "a b c"},
         made={
             "data": tuple(Made("system.Dataset@0.0.1", {"length": 1}, text) for text in "abc"),
+        },
+    ),
+    Case(
+        "input_artifacts",
+        "an artifact that is given to the pipeline",
+        input_artifacts,
+        {"label": "given"},
+        {"data": Made("system.Dataset@0.0.1", {"rows": 3}, "before")},
+        outputs={"told": "given: Dataset [('rows', 3)] before"},
+        made={
+            "data": Made(
+                "system.Dataset@0.0.1", {"length": 35}, "given: Dataset [('rows', 3)] before"
+            )
         },
     ),
     Case(

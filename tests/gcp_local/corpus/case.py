@@ -40,6 +40,7 @@ class Case:
         feature: what of KFP it is about, in words.
         pipeline: the function that `dsl.pipeline` made.
         parameters: what the run is given.
+        artifacts: artifacts that are there before the run and are given to it.
         labels: the job's.
         state: how the job ends.
         outputs: all parameters that the pipeline gives.
@@ -47,7 +48,8 @@ class Case:
         tasks: how tasks end that do not succeed; all others do.
         told: outputs of single tasks, by `task.output`, that the pipeline does not give.
         error: what the job's error says, in part.
-        refused: what the refusal says, in part; then there is no job.
+        refused: what the refusal says, in part; then there is no job. What is said of outputs and
+            tasks holds under `--permissive` and `--ignore-accelerators`, if anything is said.
         cached: caching is as compiled. Otherwise it is off, as the SDK's `enable_caching=False`
             has it: what a task finds in the cache depends on which of its likes was first.
 
@@ -57,6 +59,7 @@ class Case:
     feature: str
     pipeline: Any
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: Mapping[str, Made] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     state: str = SUCCEEDED
     outputs: Mapping[str, Any] = field(default_factory=dict)

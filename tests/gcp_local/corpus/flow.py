@@ -149,6 +149,36 @@ def display_names() -> NamedTuple("Outputs", [("one", str), ("two", str)]):
     return outputs(one=one.output, two=two.output)
 
 
+@component
+def both(first: str, second: str) -> str:
+    return f"{first} {second}"
+
+
+@dsl.pipeline(name="a-loop-under-an-exit-handler")
+def a_loop_under_an_exit_handler(n: int = 1) -> None:
+    before = echo(text="before")
+    last = report(label="end")
+    with dsl.ExitHandler(last), dsl.ParallelFor(["a", "b"]) as item, dsl.If(n == 1):
+        both(first=before.output, second=item)
+
+
+@dsl.pipeline(name="parts-under-an-exit-handler")
+def parts_under_an_exit_handler() -> None:
+    last = echo(text="end")
+    with dsl.ExitHandler(last), dsl.ParallelFor([{"a": "x"}, {"a": "y"}]) as item:
+        echo(text=item.a)
+
+
+@component
+def configured(text: str, config: dsl.TaskConfig) -> str:
+    return text
+
+
+@dsl.pipeline(name="task-config")
+def task_config() -> str:
+    return configured(text="a").output
+
+
 @dsl.pipeline(name="gpu")
 def gpu() -> str:
     task = echo(text="x").set_accelerator_type("NVIDIA_TESLA_T4")
@@ -272,19 +302,50 @@ CASES = (
         display_names,
         outputs={"one": "1", "two": "2"},
     ),
-    Case("gpu", "an accelerator", gpu, refused="asks for an accelerator (2 NVIDIA_TESLA_T4)"),
-    Case("cache_key", "a cache key of one's own", cache_key, refused="cacheKey"),
+    Case(
+        "a_loop_under_an_exit_handler",
+        "a loop with a condition under an ExitHandler, reading what was before",
+        a_loop_under_an_exit_handler,
+        told={
+            "report.Output": "end: SUCCEEDED exit-handler-1 ",
+            "exit-handler-1.for-loop-3.for-loop-3-1.condition-4.both.Output": "before b",
+        },
+    ),
+    Case(
+        "parts_under_an_exit_handler",
+        "parts of a loop's items under an ExitHandler, which the compiler wires to an input that"
+        " is not there (kubeflow/pipelines issue 13273)",
+        parts_under_an_exit_handler,
+        refused="from an unknown input 'loop-item-param-2'",
+    ),
+    Case("task_config", "`TaskConfig`", task_config, refused="TASK_CONFIG"),
+    Case(
+        "gpu",
+        "an accelerator",
+        gpu,
+        refused="asks for an accelerator (2 NVIDIA_TESLA_T4)",
+        outputs={"Output": "x"},
+    ),
+    Case(
+        "cache_key",
+        "a cache key of one's own",
+        cache_key,
+        refused="cacheKey",
+        outputs={"Output": "x"},
+    ),
     Case(
         "image_at_run_time",
         "an image that is a parameter",
         image_at_run_time,
         refused="an image that is known at run time only",
+        outputs={"Output": "x"},
     ),
     Case(
         "exit_handler_in_a_pipeline",
         "an ExitHandler in a sub-pipeline",
         exit_handler_in_a_pipeline,
         refused="ExitHandler",
+        told={"inner-exit.report.Output": "inner: SUCCEEDED exit-handler-1 "},
     ),
     Case(
         "retry_of_a_pipeline", "retries of a sub-pipeline", retry_of_a_pipeline, refused="set_retry"

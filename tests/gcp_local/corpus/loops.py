@@ -203,6 +203,26 @@ def loops_in_a_condition(go: bool = True) -> str:
     return dsl.OneOf(yes.output, no.output)
 
 
+@dsl.pipeline(name="a-loop-over-one-of-two-outputs")
+def a_loop_over_one_of_two_outputs(n: int) -> int:
+    with dsl.If(n > 2):
+        many = numbers(n=n)
+    with dsl.Else():
+        few = numbers(n=1)
+    with dsl.ParallelFor(dsl.OneOf(many.output, few.output)) as item:
+        added = add(a=item, b=1)
+    return total(items=dsl.Collected(added.output)).output
+
+
+@dsl.pipeline(name="collected-within-a-loop")
+def collected_within_a_loop() -> str:
+    with dsl.ParallelFor(["a", "b"]) as outer:
+        with dsl.ParallelFor(["x", "y"]) as inner:
+            said = pair(first=outer, second=inner)
+        joined = join(items=dsl.Collected(said.output))
+    return join(items=dsl.Collected(joined.output)).output
+
+
 def made(*texts: str) -> tuple[Made, ...]:
     return tuple(Made("system.Dataset@0.0.1", {"length": len(text)}, text) for text in texts)
 
@@ -308,6 +328,18 @@ CASES = (
         "Collected as the pipeline's output",
         collected_as_output,
         outputs={"Output": [2, 3, 4]},
+    ),
+    Case(
+        "a_loop_over_one_of_two_outputs",
+        "ParallelFor over OneOf, which the compiler wires to an output that is not there",
+        a_loop_over_one_of_two_outputs,
+        refused="from an unknown output condition-branches-1",
+    ),
+    Case(
+        "collected_within_a_loop",
+        "Collected within a loop, of the loop in it",
+        collected_within_a_loop,
+        outputs={"Output": "ax+ay+bx+by"},
     ),
     Case(
         "conditions_in_a_loop",

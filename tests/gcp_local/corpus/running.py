@@ -19,6 +19,7 @@ from tests.gcp_local.corpus.cases import committed
 from tests.gcp_local.emulators import Emulator
 
 LOCATION = "europe-west1"
+InputArtifact = aiplatform_v1.PipelineJob.RuntimeConfig.InputArtifact
 UNFINISHED = {
     aiplatform_v1.PipelineState.PIPELINE_STATE_PENDING,
     aiplatform_v1.PipelineState.PIPELINE_STATE_RUNNING,
@@ -95,12 +96,19 @@ def run_all(emulator: Emulator, cases: Iterable[Case], folder: Path) -> Mapping[
     started: dict[str, str] = {}
     ran: dict[str, Ran] = {}
     for case in cases:
-        project = f"corpus-{uuid.uuid4().hex[:12]}"
+        parent = f"projects/corpus-{uuid.uuid4().hex[:12]}/locations/{LOCATION}"
+        wanted = job_of(case, f"gs://{bucket}/{case.name}", folder / case.name)
+        for name, made in case.artifacts.items():
+            uri = f"gs://{bucket}/given/{case.name}/{name}"
+            client.bucket(bucket).blob(uri.partition(f"{bucket}/")[2]).upload_from_string(
+                made.content or ""
+            )
+            wanted.runtime_config.input_artifacts[name] = InputArtifact(
+                artifact_id=recorded(emulator, parent, made, uri)
+            )
         try:
             job = jobs.create_pipeline_job(
-                parent=f"projects/{project}/locations/{LOCATION}",
-                pipeline_job=job_of(case, f"gs://{bucket}/{case.name}", folder / case.name),
-                pipeline_job_id=case.name.replace("_", "-"),
+                parent=parent, pipeline_job=wanted, pipeline_job_id=case.name.replace("_", "-")
             )
         except exceptions.GoogleAPICallError as error:
             ran[case.name] = Ran(None, str(error.message), client)
@@ -113,6 +121,18 @@ def run_all(emulator: Emulator, cases: Iterable[Case], folder: Path) -> Mapping[
             time.sleep(0.02)
         ran[name] = Ran(job, "", client)
     return ran
+
+
+def recorded(emulator: Emulator, parent: str, made: Made, uri: str) -> str:
+    """Record an artifact in ML Metadata and give its id."""
+    title, _, version = made.type.partition("@")
+    kept = aiplatform_v1.MetadataServiceClient(**emulator.gapic).create_artifact(
+        parent=f"{parent}/metadataStores/default",
+        artifact=aiplatform_v1.Artifact(
+            schema_title=title, schema_version=version, uri=uri, metadata=made.metadata
+        ),
+    )
+    return str(kept.name).rpartition("/")[2]
 
 
 def job_of(case: Case, root: str, folder: Path) -> aiplatform_v1.PipelineJob:

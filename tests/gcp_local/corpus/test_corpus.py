@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,11 @@ import pytest
 from tests.gcp_local.corpus.case import FAILED, SUCCEEDED, Case, Made
 from tests.gcp_local.corpus.cases import CASES, FOLDER, committed, compiled_again, path_of
 from tests.gcp_local.corpus.running import Ran, run_all
-from tests.gcp_local.emulators import Emulator
+from tests.gcp_local.emulators import Emulator, start
 
 TABLE = Path(__file__).with_name("README.md")
+RUNNING = [case for case in CASES if not case.refused]
+UNPROVEN = [case for case in CASES if case.refused and (case.outputs or case.told)]
 PIPELINES = list({case.pipeline.name: case for case in CASES}.values())
 
 
@@ -27,13 +29,34 @@ def ran(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Mapping
     return run_all(emulator, CASES, tmp_path_factory.mktemp("corpus"))
 
 
-@pytest.mark.parametrize("case", CASES, ids=named)
+@pytest.fixture(scope="module")
+def ran_unproven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Ran]]:
+    folder = tmp_path_factory.mktemp("unproven")
+    emulator = start(folder / "state", "--permissive", "--ignore-accelerators")
+    yield run_all(emulator, UNPROVEN, folder)
+    emulator.end()
+
+
+@pytest.mark.parametrize("case", RUNNING, ids=named)
 def test_a_pipeline_gives_what_kfp_says_it_gives(case: Case, ran: Mapping[str, Ran]) -> None:
+    check(case, ran[case.name])
+
+
+@pytest.mark.parametrize("case", UNPROVEN, ids=named)
+def test_what_is_refused_may_run_where_the_user_says_so(
+    case: Case, ran_unproven: Mapping[str, Ran]
+) -> None:
+    check(case, ran_unproven[case.name])
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.refused], ids=named)
+def test_a_pipeline_is_refused_and_the_reason_named(case: Case, ran: Mapping[str, Ran]) -> None:
     result = ran[case.name]
-    if case.refused:
-        assert result.job is None
-        assert case.refused in result.refusal
-        return
+    assert result.job is None
+    assert case.refused in result.refusal
+
+
+def check(case: Case, result: Ran) -> None:
     assert result.job is not None, result.refusal
     assert (result.state, result.job.error.message) == (case.state, result.job.error.message)
     assert case.error in result.job.error.message
@@ -55,7 +78,7 @@ def _known(made: Made, wanted: Made) -> Made:
     return made if wanted.metadata is not None else Made(made.type, None, made.content)
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if not case.refused], ids=named)
+@pytest.mark.parametrize("case", RUNNING, ids=named)
 def test_every_task_ends_as_it_should(case: Case, ran: Mapping[str, Ran]) -> None:
     tasks = ran[case.name].tasks
     unusual = {name: state for name, state in tasks.items() if state != SUCCEEDED}
@@ -89,8 +112,8 @@ def test_rounds_run_one_after_the_other_where_that_is_asked(ran: Mapping[str, Ra
         (detail._pb.start_time.ToNanoseconds(), detail._pb.end_time.ToNanoseconds())
         for detail in rounds
     )
-    for (_, end), (start, _) in itertools.pairwise(times):
-        assert end <= start
+    for (_, ended), (began, _) in itertools.pairwise(times):
+        assert ended <= began
 
 
 def test_labels_reach_a_component(ran: Mapping[str, Ran]) -> None:
