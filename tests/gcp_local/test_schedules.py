@@ -20,6 +20,7 @@ from gcp_local.resources.collection import Resources
 from gcp_local.resources.database import Database
 from gcp_local.rpc.protos import raw
 from gcp_local.vertex.schedules import cron
+from gcp_local.vertex.schedules.timetable import Step, next_step
 from tests.gcp_local.emulators import Emulator, start
 from tests.gcp_local.pipelines import compiled
 
@@ -404,6 +405,40 @@ def due_two_days_ago(state: Path, *names: str) -> None:
         schedule.next_run_time.FromDatetime(datetime.now(UTC) - timedelta(days=2))
         resources.replace(name, schedule)
     database.close()
+
+
+NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
+SOON, AGO = NOON + timedelta(hours=1), NOON - timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "active", "expected"),
+    [
+        ({"next_run_time": SOON}, 0, Step.WAIT),
+        ({"next_run_time": NOON}, 0, Step.START),
+        ({"next_run_time": AGO}, 99, Step.START),
+        ({"next_run_time": AGO, "state": "PAUSED"}, 0, Step.WAIT),
+        ({"next_run_time": AGO, "max_concurrent_active_run_count": 2}, 1, Step.START),
+        ({"next_run_time": AGO, "max_concurrent_active_run_count": 2}, 2, Step.SKIP),
+        (
+            {"next_run_time": AGO, "max_concurrent_active_run_count": 2, "allow_queueing": True},
+            *(2, Step.QUEUE),
+        ),
+        ({"next_run_time": AGO, "max_run_count": 3, "started_run_count": 2}, 0, Step.START),
+        ({"next_run_time": AGO, "max_run_count": 3, "started_run_count": 3}, 0, Step.COMPLETE),
+        ({"end_time": SOON}, 0, Step.WAIT),
+        ({"end_time": NOON}, 0, Step.COMPLETE),
+        # What was scheduled before the end is still started.
+        ({"next_run_time": AGO, "end_time": AGO}, 0, Step.START),
+        ({"end_time": AGO, "state": "PAUSED"}, 0, Step.WAIT),
+        ({}, 0, Step.WAIT),
+    ],
+)
+def test_the_next_step_follows_from_state_limits_and_times(
+    fields: dict[str, Any], active: int, expected: Step
+) -> None:
+    schedule = Schedule(**{"state": "ACTIVE", **fields})
+    assert next_step(Schedule.pb(schedule), NOON, active) == expected
 
 
 @pytest.mark.parametrize(

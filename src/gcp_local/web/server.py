@@ -57,10 +57,9 @@ _MAX_UPLOAD = 1024 * 1024 * 1024
 # "/ui/…" is how the Vertex AI clients ask for operations and locations.
 _RPC = ("v1", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
-
-
+# What a fault answers.
 _ORDERED: dict[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
-_LINGER_NOT = struct.pack("ii", 1, 0)
+_NO_LINGERING = struct.pack("ii", 1, 0)
 
 
 class _Reset(Exception):
@@ -68,7 +67,7 @@ class _Reset(Exception):
 
 
 class Server:
-    """The ASGI application. Every request goes through `_answer`."""
+    """The ASGI application. Every request goes through `_carry_out`, where faults strike."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
@@ -146,7 +145,7 @@ class Server:
         return answer
 
     def _answer(self, request: Request) -> Answer:
-        """Hand a request to whom it concerns; the one point through which everything goes."""
+        """Hand a request to whom it concerns."""
         cloud = self._cloud
         first = request.segments[0]
         if first not in (*_RPC, *_STORAGE, "gcp-local") and xml_rest.concerns(request):
@@ -185,7 +184,7 @@ async def _reset(receive: Receive, send: Send) -> None:
     # ASGI has no word for this: uvicorn's `send` is a method of what holds the transport.
     transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
     connection = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
     transport.abort()
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -26,11 +26,14 @@ from gcp_local.vertex.schedules.timetable import (
 )
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gcp_local.vertex.pipelines import PipelineService
     from gcp_local.vertex.platform import Platform
 
 log = logging.getLogger(__name__)
 _AFTER_A_FAULT = timedelta(minutes=1)
+_LONGEST_WAIT = timedelta(minutes=5)
 
 
 class ScheduleRunner:
@@ -71,13 +74,20 @@ class ScheduleRunner:
             seen = clock.wakings()
             try:
                 self._start_what_is_due()
-                until = wakes_at(self._active(), clock.now())
+                until = self._next_look()
             except Unavailable:
                 until = None
             except Exception:
                 log.exception("a fault in the schedules")
                 until = clock.now() + _AFTER_A_FAULT
             clock.wait(until, seen)
+
+    def _next_look(self) -> datetime | None:
+        """Tell when to look again at the latest, None if only a change can bring anything."""
+        # The wait of a machine that is suspended meanwhile gets longer by that: hence no long one.
+        now = clock.now()
+        until = wakes_at(self._active(), now)
+        return None if until is None else min(until, now + _LONGEST_WAIT)
 
     def _start_what_is_due(self) -> None:
         """Take one step after the other, the earliest run first, until all schedules wait."""
