@@ -11,15 +11,13 @@ from google.cloud.aiplatform_v1.types import featurestore_service as store_types
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import masked, read_mask
+from gcp_local.resources.masks import changed_paths, copy_field, masked, read_mask, snake_case
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.features.groups import DeleteOperationMetadata, Feature, FeatureGroup
-from gcp_local.vertex.features.update import (
+from gcp_local.vertex.features.rules import (
     check_column,
     check_etag,
     check_id,
-    overwrite,
-    paths_of,
     stamp,
     with_page_size,
 )
@@ -97,12 +95,12 @@ class Features:
     def update_feature(self, request: Message) -> Message:
         """Change the fields of the mask."""
         said = request.feature
-        paths = paths_of(request, said, _UPDATABLE)
+        paths = changed_paths(snake_case(request.update_mask.paths), said, _UPDATABLE)
         with self._database.transaction():
             feature = self._get(said.name)
             check_etag(feature, said)
             for path in paths:
-                overwrite(feature, said, path)
+                copy_field(said, feature, path)
             check_labels(feature.labels)
             stamp(feature)
             self._resources.replace(feature.name, feature)

@@ -13,13 +13,12 @@ from google.cloud.aiplatform_v1.types import operation as operation_types
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import changed_paths, copy_field, snake_case
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
-from gcp_local.vertex.features.update import (
+from gcp_local.vertex.features.rules import (
     check_column,
     check_etag,
     check_id,
-    overwrite,
-    paths_of,
     stamp,
     with_page_size,
 )
@@ -35,7 +34,8 @@ CreateFeatureGroupOperationMetadata = raw(service_types.CreateFeatureGroupOperat
 UpdateFeatureGroupOperationMetadata = raw(service_types.UpdateFeatureGroupOperationMetadata)
 DeleteOperationMetadata = raw(operation_types.DeleteOperationMetadata)
 
-_UPDATABLE = ("labels", "description", "big_query", "big_query.entity_id_columns")
+_UPDATABLE = ("labels", "description", "big_query")
+_COLUMNS = "big_query.entity_id_columns"
 _FILTERABLE = {name: name for name in ("create_time", "update_time", "labels")}
 _SORTABLE = {name: name for name in ("create_time", "update_time")}
 _LARGEST_PAGE = 100
@@ -92,13 +92,17 @@ class FeatureGroups:
     def update_feature_group(self, request: Message) -> Message:
         """Change the fields of the mask; the table itself stays the same."""
         said = request.feature_group
-        paths = paths_of(request, said, _UPDATABLE)
+        asked = snake_case(request.update_mask.paths)
+        whole = [path for path in asked if path != _COLUMNS]
+        paths = changed_paths(whole, said, _UPDATABLE) if whole or not asked else []
         with self._database.transaction():
             group = self._get(said.name)
             check_etag(group, said)
             table = group.big_query.big_query_source.input_uri
             for path in paths:
-                overwrite(group, said, path)
+                copy_field(said, group, path)
+            if _COLUMNS in asked:
+                group.big_query.entity_id_columns[:] = said.big_query.entity_id_columns
             if "big_query" in paths and group.big_query.big_query_source.input_uri != table:
                 raise InvalidArgument.of_field(
                     f"{_AT}.big_query_source", "big_query_source is immutable."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.resources.masks import copy_field, snake_case
 from gcp_local.rpc.protos import Message, copy_of
 from gcp_local.vertex.naming import check_display_name
 from gcp_local.vertex.schedules import cron
@@ -99,7 +99,7 @@ def updated(schedule: Message, request: Message) -> tuple[Message, list[str]]:
 
     """
     said = request.schedule
-    paths = [re.sub(r"([A-Z])", r"_\1", path).lower() for path in request.update_mask.paths]
+    paths = snake_case(request.update_mask.paths)
     if not paths:
         raise InvalidArgument.of_field("update_mask", "update_mask is required.")
     if paths == ["*"]:
@@ -119,13 +119,7 @@ def updated(schedule: Message, request: Message) -> tuple[Message, list[str]]:
         if _is_set(schedule, path) and not _is_set(said, path) and path != "allow_queueing":
             message = f"{path} is set and cannot be unset."
             raise InvalidArgument.of_field(f"schedule.{path}", message)
-        wanted.ClearField(path)
-        if not _is_set(said, path):
-            continue
-        if schedule.DESCRIPTOR.fields_by_name[path].message_type is None:
-            setattr(wanted, path, getattr(said, path))
-        else:
-            getattr(wanted, path).CopyFrom(getattr(said, path))
+        copy_field(said, wanted, path)
     return wanted, named
 
 

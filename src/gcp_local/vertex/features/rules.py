@@ -1,18 +1,13 @@
-"""What feature groups and features share: ids, columns, etags, update masks, page sizes."""
+"""What feature groups and features share: ids, columns, etags, times, page sizes."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.errors import Aborted, InvalidArgument
-from gcp_local.resources.masks import snake_case
 from gcp_local.rpc.protos import Message, copy_of, timestamp
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _ID = re.compile(r"[a-z_][a-z0-9_]{0,127}")
 _COLUMN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
@@ -32,43 +27,6 @@ def check_column(field: str, name: str) -> None:
     if not _COLUMN.fullmatch(name):
         message = f"Invalid {field} {name!r}: it is not the name of a BigQuery column."
         raise InvalidArgument.of_field(field, message)
-
-
-def paths_of(request: Message, said: Message, updatable: Sequence[str]) -> list[str]:
-    """Give the fields that an update overwrites.
-
-    Without a mask they are those that the request sets; `*` is all that can be updated.
-
-    Raises:
-        InvalidArgument: the mask names another.
-
-    """
-    paths = snake_case(request.update_mask.paths)
-    if not paths:
-        given = {field.name for field, _ in said.ListFields()}
-        return [path for path in updatable if path in given]
-    if paths == ["*"]:
-        return [path for path in updatable if "." not in path]
-    for path in paths:
-        if path not in updatable:
-            raise InvalidArgument.of_field(
-                "update_mask",
-                f"Invalid update mask path {path!r}: it must be one of {', '.join(updatable)}.",
-            )
-    return paths
-
-
-def overwrite(kept: Message, said: Message, path: str) -> None:
-    """Set a field of a resource to what a request says of it; unset it if it says nothing."""
-    *parents, last = path.split(".")
-    for name in parents:
-        kept, said = getattr(kept, name), getattr(said, name)
-    kept.ClearField(last)
-    alone: Message = copy_of(said)
-    for field in said.DESCRIPTOR.fields:
-        if field.name != last:
-            alone.ClearField(field.name)
-    kept.MergeFrom(alone)
 
 
 def check_etag(kept: Message, said: Message) -> None:
