@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
-from google.cloud.aiplatform_v1 import CustomJob, JobServiceClient, JobState
+from google.cloud.aiplatform_v1 import (
+    CustomJob,
+    JobServiceClient,
+    JobState,
+    MetadataServiceClient,
+)
 from google.cloud.storage import Bucket
 
 from tests.gcp_local.emulators import Emulator, start
@@ -343,6 +348,14 @@ NO_TASK = {"machine_spec": MACHINE, "replica_count": 1}
             "custom_job.job_spec.service_account",
         ),
         (
+            custom_job(pool(""), experiment="projects/p/locations/l/experiments/churn"),
+            "custom_job.job_spec.experiment",
+        ),
+        (
+            custom_job(pool(""), experiment_run="x"),
+            "custom_job.job_spec.experiment_run",
+        ),
+        (
             custom_job(pool(""), base_output_directory={"output_uri_prefix": "/tmp"}),
             "custom_job.job_spec.base_output_directory.output_uri_prefix",
         ),
@@ -397,6 +410,33 @@ def test_what_no_host_can_do_is_said(
 ) -> None:
     with pytest.raises(MethodNotImplemented, match=said):
         create(jobs, parent, job)
+
+
+def test_a_job_of_an_experiment_is_told_so(
+    emulator: Emulator,
+    jobs: JobServiceClient,
+    parent: str,
+    bucket: Bucket,
+    ended: Callable[[str], CustomJob],
+) -> None:
+    store = f"{parent}/metadataStores/default"
+    names = (f"{store}/contexts/churn", f"{store}/contexts/churn-first")
+    said = dict(zip(("experiment", "experiment_run"), names, strict=True))
+    with pytest.raises(NotFound, match="contexts/churn"):
+        create(jobs, parent, custom_job(pool("pass"), **said))
+    metadata = MetadataServiceClient(**emulator.gapic)
+    for name, schema in zip(names, ("Experiment", "ExperimentRun"), strict=True):
+        metadata.create_context(
+            request={
+                "parent": store,
+                "context_id": name.rpartition("/")[2],
+                "context": {"schema_title": f"system.{schema}", "schema_version": "0.0.1"},
+            }
+        )
+    script = "import os; print(*(os.environ['AIP_EXPERIMENT_' + x] for x in ('NAME', 'RUN_NAME')))"
+    job = ended(create(jobs, parent, custom_job(pool(script), bucket=bucket, **said)).name)
+    assert job.state == JobState.JOB_STATE_SUCCEEDED, job.error
+    assert log(bucket, job.name) == "churn first\n"
 
 
 def test_an_unknown_image_and_a_missing_bucket_fail_the_job(

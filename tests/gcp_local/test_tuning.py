@@ -263,6 +263,14 @@ def test_a_conditional_parameter_is_there_only_for_its_parents_values() -> None:
     assert values == [{"kind": "a"}, {"kind": "b", "depth": 1}, {"kind": "b", "depth": 2}, None]
 
 
+def test_a_grid_without_end_is_not_written_out() -> None:
+    endless = Parameter("n", 0, 10**18, whole=True)
+    study = Study((endless, Parameter("k", values=("a", "b"))), (), 2, False)
+    point = suggestion(study, 4, [], "")
+    assert point is not None
+    assert dict(point.values) == {"n": 1, "k": "b"}
+
+
 @pytest.mark.parametrize(
     ("parameter", "unit", "value"),
     [

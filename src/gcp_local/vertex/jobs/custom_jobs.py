@@ -10,6 +10,7 @@ from google.cloud.aiplatform_v1.types import job_service as service_types
 from gcp_local.resources.labels import check_labels
 from gcp_local.rpc.protos import Message, copy_of, raw
 from gcp_local.vertex.jobs.execution import Extra, Reported, execute
+from gcp_local.vertex.jobs.experiments import check_experiment
 from gcp_local.vertex.jobs.lifecycle import Jobs
 from gcp_local.vertex.jobs.worker_pools import checked_spec
 from gcp_local.vertex.masks import masked
@@ -47,6 +48,7 @@ class CustomJobs:
         check_encryption(sent, location, at="custom_job")
         host = self._platform.host
         spec = checked_spec(copy_of(sent.job_spec), location, host, at="custom_job.job_spec")
+        check_experiment(spec, parent, self._platform, at="custom_job.job_spec")
         job = CustomJob(display_name=sent.display_name, job_spec=spec, labels=sent.labels)
         if sent.HasField("encryption_spec"):
             job.encryption_spec.CopyFrom(sent.encryption_spec)

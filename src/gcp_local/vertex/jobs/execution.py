@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from gcp_local.vertex.jobs.lifecycle import Run
     from gcp_local.vertex.platform import Platform
 
-_LONGEST = timedelta(days=7)
+_DEFAULT_TIMEOUT, _LONGEST_TIMEOUT = timedelta(days=7), timedelta(days=3650)
 _HOST_PYTHON = "python:3"  # an image that the host's own Python stands for
 _NO_NAME = "\U0010ffff"  # after all names that there are, so that a list of them is empty
 _MOUNTED = re.compile(r"(?P<before>(?:-{1,2}[\w.-]+=)?)/gcs/(?P<path>[^/\s][^\s]*)")
@@ -100,7 +100,7 @@ def execute(run: Run, spec: Message, platform: Platform, extra: Extra) -> Report
             check_bucket(prefix, platform)
         started = _prepare(run.job.name, spec, platform, extra, folder)
         run.begin()
-        asked = spec.scheduling.timeout.ToTimedelta() or _LONGEST
+        asked = min(spec.scheduling.timeout.ToTimedelta() or _DEFAULT_TIMEOUT, _LONGEST_TIMEOUT)
         with Deadline(clock.now() + asked, group.stop) as deadline:
             code, failed = _run_all(started, group)
         unkept = _keep_logs(started, prefix, run.job.name, platform)
@@ -160,6 +160,7 @@ def _prepare(
             "CLOUD_ML_PROJECT_ID": number,
             "CLOUD_ML_JOB_ID": identity,
             **variables.of_folders(spec.base_output_directory.output_uri_prefix),
+            **variables.of_experiment(spec),
             **variables.of_replica(replica, addresses, spec, trial=extra.trial),
             **extra.environment,
         }

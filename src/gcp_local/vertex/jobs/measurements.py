@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gcp_local.vertex.jobs.study import Study
 
+_LAST_STEP = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -43,7 +45,7 @@ def measurements(text: str, study: Study) -> list[Measured]:
         }
         if not metrics:
             continue
-        step = max(0, int(_number(report.get("global_step")) or 0))
+        step = min(max(0, int(_number(report.get("global_step")) or 0)), _LAST_STEP)
         moment = _number(report.get("timestamp")) or 0.0
         if found and found[-1].step == step and not metrics.keys() & found[-1].metrics.keys():
             metrics = {**found.pop().metrics, **metrics}

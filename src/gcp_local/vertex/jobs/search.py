@@ -10,7 +10,7 @@ import math
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gcp_local.vertex.jobs.study import Algorithm, Scale
@@ -117,8 +117,14 @@ def _fill(
 
 
 def _grid(parameters: Sequence[Parameter]) -> Iterator[dict[str, Value]]:
-    for combination in product(*(list(_branches(parameter)) for parameter in parameters)):
-        yield {name: value for part in combination for name, value in part.items()}
+    """Go through all combinations, the last parameter fastest; a range is never written out."""
+    if not parameters:
+        yield {}
+        return
+    first, *rest = parameters
+    for branch in _branches(first):
+        for others in _grid(rest):
+            yield {**branch, **others}
 
 
 def _branches(parameter: Parameter) -> Iterator[dict[str, Value]]:

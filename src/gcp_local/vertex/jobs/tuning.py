@@ -17,6 +17,7 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.jobs.custom_jobs import AT_ONCE, CustomJob
 from gcp_local.vertex.jobs.execution import Extra, Reported
+from gcp_local.vertex.jobs.experiments import check_experiment
 from gcp_local.vertex.jobs.lifecycle import SERVER_STOPPED, JobFailedError, Jobs
 from gcp_local.vertex.jobs.measurements import Measured, final, measurements
 from gcp_local.vertex.jobs.search import Tried, as_argument, suggestion
@@ -38,6 +39,7 @@ ListHyperparameterTuningJobsResponse = raw(service_types.ListHyperparameterTunin
 Trial = raw(study_types.Trial)
 Measurement = raw(study_types.Measurement)
 TrialState = study_types.Trial.State
+_LONGEST_SECONDS = 7 * 24 * 3600.0  # what is said to be later was not measured by a clock
 _COUNTS = ("max_trial_count", "parallel_trial_count")
 
 
@@ -51,7 +53,7 @@ class TuningJobs:
     """
 
     def __init__(self, platform: Platform, custom_jobs: CustomJobs) -> None:
-        self._host = platform.host
+        self._platform = platform
         self._projects = platform.projects
         self._custom_jobs = custom_jobs
         self._jobs = Jobs(
@@ -81,7 +83,8 @@ class TuningJobs:
         job = copy_of(sent)
         for field in ("name", "trials", "state", "start_time", "end_time", "error"):
             job.ClearField(field)
-        checked = checked_spec(spec, location, self._host, at=f"{at}.trial_job_spec")
+        checked = checked_spec(spec, location, self._platform.host, at=f"{at}.trial_job_spec")
+        check_experiment(checked, parent, self._platform, at=f"{at}.trial_job_spec")
         job.trial_job_spec.CopyFrom(checked)
         job.name = self._jobs.name(parent)
         return self._jobs.start(
@@ -266,7 +269,7 @@ def _end(trial: Message, reason: str) -> None:
 def _measure(message: Message, measured: Measured, trial: Message) -> None:
     message.step_count = measured.step
     elapsed = measured.moment - trial.start_time.ToNanoseconds() / 1e9
-    if elapsed > 0:
+    if 0 < elapsed < _LONGEST_SECONDS:
         message.elapsed_duration.FromNanoseconds(int(elapsed * 1e9))
     for name, value in measured.metrics.items():
         message.metrics.add(metric_id=name, value=value)

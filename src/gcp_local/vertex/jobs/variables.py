@@ -65,6 +65,14 @@ def of_folders(prefix: str) -> dict[str, str]:
     return {f"AIP_{name}": f"{base}/{folder}/" for name, folder in names.items()} if base else {}
 
 
+def of_experiment(spec: Message) -> dict[str, str]:
+    """Give the variables by which the SDK finds the experiment that a job belongs to."""
+    experiment = spec.experiment.rpartition("/")[2]
+    run = spec.experiment_run.rpartition("/")[2].removeprefix(f"{experiment}-")
+    names = {"AIP_EXPERIMENT_NAME": experiment, "AIP_EXPERIMENT_RUN_NAME": run}
+    return {name: value for name, value in names.items() if value}
+
+
 def expanded(own: Iterable[Message], given: Mapping[str, str]) -> dict[str, str]:
     """Resolve `$(NAME)` in a container's own variables, which see those before them.
 
