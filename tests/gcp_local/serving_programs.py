@@ -48,3 +48,11 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["AIP_HTTP_PORT"])), Handler).se
 COMPLAINT = "the model is made of cheese"
 BROKEN = f"import sys; sys.exit({COMPLAINT!r})"
 DEAF = "import time; print('listening to nobody', flush=True); time.sleep(60)"
+
+GATED = f"""
+import os, time
+while not os.path.exists(os.environ["MY_GATE"]):
+    time.sleep(0.02)
+{ECHO}
+"""
+"""Serves as ECHO does, once the file that MY_GATE names is there."""

@@ -17,7 +17,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from tests.gcp_local.deploying import RESOURCES, Vertex
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.serving_programs import BROKEN, COMPLAINT
+from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, GATED
 
 
 @pytest.fixture
@@ -340,6 +340,57 @@ def test_a_deployed_model_can_be_resized(vertex: Vertex) -> None:
         )
 
 
+def started(vertex: Vertex, endpoint: str, model: str, **more: Any) -> Any:
+    """Begin a deployment and give its operation."""
+    deployed = {"model": model, "dedicated_resources": RESOURCES, **more}
+    return vertex.endpoints.deploy_model(
+        endpoint=endpoint, deployed_model=deployed, traffic_split={"0": 100}
+    )
+
+
+def failure_of(operation: Any) -> str:
+    with pytest.raises(exceptions.GoogleAPICallError) as failure:
+        operation.result(timeout=20)
+    return str(failure.value)
+
+
+def test_a_deployment_can_be_cancelled(vertex: Vertex) -> None:
+    endpoint = vertex.endpoint()
+    operation = started(vertex, endpoint, vertex.model("python", "-c", DEAF))
+    vertex.endpoints.cancel_operation({"name": operation.operation.name})
+    assert "undeployed" in failure_of(operation) or "cancelled" in failure_of(operation)
+    vertex.endpoints.delete_endpoint(name=endpoint).result(timeout=5)
+
+
+def test_what_changes_during_a_deployment_is_noticed_at_its_end(
+    vertex: Vertex, tmp_path: Path
+) -> None:
+    gate = [{"name": "MY_GATE", "value": str(tmp_path / "gate")}]
+    model = vertex.model("python", "-c", GATED, "gated", env=gate)
+    doomed, kept, forgotten = (vertex.endpoint() for _ in range(3))
+    lost = started(vertex, doomed, model)
+    one, other = (started(vertex, kept, model, id="5") for _ in range(2))
+    orphan = vertex.model("python", "-c", GATED, "orphan", env=gate)
+    without_model = started(vertex, forgotten, orphan)
+    vertex.endpoints.delete_endpoint(name=doomed).result(timeout=5)
+    vertex.models.delete_model(name=orphan).result(timeout=5)
+    (tmp_path / "gate").touch()
+    assert "does not exist" in failure_of(lost)
+    assert "does not exist" in failure_of(without_model)
+    ended = []
+    for operation in (one, other):
+        try:
+            ended.append(operation.result(timeout=20).deployed_model.id)
+        except exceptions.GoogleAPICallError as error:
+            ended.append(str(error))
+    assert "5" in ended, ended
+    assert any("already" in each for each in ended), ended
+    answer = vertex.predictions.predict(endpoint=kept, instances=[1])
+    assert list(answer.predictions[0]) == ["gated", 1]
+    [reference] = vertex.models.get_model(name=model).deployed_models
+    assert reference.endpoint == kept
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="finds processes by /proc")
 def test_what_is_deployed_is_served_again_after_a_kill(tmp_path: Path, project: str) -> None:
     emulator = start(tmp_path / "state")
@@ -347,18 +398,28 @@ def test_what_is_deployed_is_served_again_after_a_kill(tmp_path: Path, project: 
         vertex = Vertex(emulator, f"projects/{project}/locations/europe-west1")
         endpoint = vertex.endpoint()
         deployed_id = vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})
-        [served] = served_by(emulator)
+        underway = started(vertex, endpoint, vertex.model("python", "-c", DEAF))
+        for _ in range(250):
+            if len(served_by(emulator)) == 2:
+                break
+            time.sleep(0.02)
+        running = served_by(emulator)
+        assert len(running) == 2
     finally:
         emulator.kill()
     for _ in range(250):
-        if not Path(f"/proc/{served}").exists():
+        if not any(Path(f"/proc/{served}").exists() for served in running):
             break
         time.sleep(0.02)
-    assert not Path(f"/proc/{served}").exists(), "a server was orphaned"
+    assert not any(Path(f"/proc/{served}").exists() for served in running), "orphaned"
     emulator = start(tmp_path / "state")
     try:
         again = Vertex(emulator, vertex.parent)
         assert served_by(emulator) == [], "nobody has asked yet"
+        operation = emulator.call("GET", f"/v1/{underway.operation.name}").json()
+        assert "stopped" in operation["error"]["message"]
+        [kept] = again.endpoints.get_endpoint(name=endpoint).deployed_models
+        assert kept.id == deployed_id
         answer = again.predictions.predict(endpoint=endpoint, instances=[1])
         assert answer.deployed_model_id == deployed_id
         [served] = served_by(emulator)

@@ -77,6 +77,14 @@ def check_deployed_id(name: str) -> None:
         raise InvalidArgument.of_field("deployed_model.id", message)
 
 
+def check_extras(deployed: Message) -> None:
+    """Refuse what only models of Google's have: checkpoints, and ways to be served sooner."""
+    said = {field.name for field, _ in deployed.ListFields()}
+    for name in ("faster_deployment_config", "speculative_decoding_spec", "checkpoint_id"):
+        if name in said:
+            raise Unimplemented(f"deployed_model.{name}: generative models are not here.")
+
+
 def accelerator_of(machine: Message) -> str:
     """Name the accelerators of a machine, as in `1 NVIDIA_TESLA_T4`; empty without any."""
     if machine.accelerator_type:

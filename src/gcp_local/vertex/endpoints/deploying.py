@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from google.cloud.aiplatform_v1.types import endpoint_service as service_types
 
 from gcp_local import clock
-from gcp_local.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from gcp_local.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.endpoints.checks import (
     accelerator_of,
     check_deployed_id,
+    check_extras,
     complete_replicas,
     complete_resources,
 )
@@ -73,6 +74,7 @@ class DeploymentService:
             deployed.ClearField(field)
         check_display_name(deployed.display_name, required=False)
         check_account(deployed.service_account, "deployed_model.service_account")
+        check_extras(deployed)
         complete_resources(deployed)
         accelerator = accelerator_of(deployed.dedicated_resources.machine_spec)
         self._host.check_accelerator("The deployed_model", accelerator)
@@ -85,21 +87,19 @@ class DeploymentService:
         stopped = threading.Event()
         key = (endpoint.name, deployed.id)
 
-        def cancel() -> None:
-            stopped.set()
-            self._fleet.stop(key)
-
         def work() -> Message:
             machine = deployed.dedicated_resources.machine_spec.machine_type
             try:
-                self._fleet.server(key, model, machine)
-                return self._enter(endpoint.name, deployed, asked, stopped)
+                self._fleet.server(key, model, machine, stopped=stopped)
+                response = self._enter(endpoint.name, deployed, asked, stopped)
             except BaseException:
                 self._fleet.stop(key)
                 raise
+            self._fleet.settle(key)
+            return response
 
         return self._operations.begin(
-            endpoint.name, DeployModelOperationMetadata(), work, cancel=cancel
+            endpoint.name, DeployModelOperationMetadata(), work, cancel=stopped.set
         )
 
     def undeploy_model(self, request: Message) -> Message:
@@ -191,7 +191,7 @@ class DeploymentService:
 
         with self._database.transaction():
             if stopped.is_set():
-                raise FailedPrecondition("The deployment was cancelled.")
+                raise Aborted("The deployment was cancelled.")
             self._models.note_deployment(deployed, name)
             self._endpoints.change(name, change)
         return DeployModelResponse(deployed_model=deployed)

@@ -42,11 +42,25 @@ class Fleet:
         self._lock = threading.Lock()
         self._closed = False
 
-    def server(self, key: Key, model: Message, machine_type: str) -> ModelServer:
+    def server(
+        self,
+        key: Key,
+        model: Message,
+        machine_type: str,
+        *,
+        stopped: threading.Event | None = None,
+    ) -> ModelServer:
         """Give the server of a deployed model, started if it does not run.
 
+        Args:
+            key: which deployed model.
+            model: the version of the model.
+            machine_type: what it was asked to run on.
+            stopped: when set, a model that is new here is not started after all, until `settle`.
+
         Raises:
-            Aborted: the model was undeployed meanwhile, or the embedded cloud ends.
+            Aborted: the model was undeployed meanwhile, or its start was stopped.
+            Unavailable: the embedded cloud ends.
             ApiError: it cannot be started, see `ModelServer.started`.
 
         """
@@ -56,7 +70,8 @@ class Fleet:
         with self._lock:
             if self._closed:
                 raise Unavailable("The embedded cloud is ending.")
-            berth = self._berths.setdefault(key, _Berth())
+            new = _Berth(stopped=stopped or threading.Event())
+            berth = self._berths.setdefault(key, new)
         with berth.lock:
             if berth.server is not None and not berth.server.alive:
                 berth.server.close()
@@ -71,6 +86,13 @@ class Fleet:
                 except StoppedError:
                     raise _undeployed(key) from None
             return berth.server
+
+    def settle(self, key: Key) -> None:
+        """Take a model for deployed: the event that could stop its start has done its service."""
+        with self._lock:
+            berth = self._berths.get(key)
+            if berth is not None:
+                berth.stopped = threading.Event()
 
     def stop(self, key: Key) -> None:
         """End a deployed model's server, if it has one, and wait for its end."""

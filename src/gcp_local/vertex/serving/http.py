@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 # Of one connection (RFC 9110, 7.6.1), or made anew by who sends.
 _HOP_BY_HOP = frozenset(
     {
-        "connection", "content-length", "date", "host", "keep-alive", "proxy-authenticate",
-        "proxy-authorization", "server", "te", "trailer", "transfer-encoding", "upgrade",
+        "connection", "content-length", "date", "expect", "host", "keep-alive",
+        "proxy-authenticate", "proxy-authorization", "server", "te", "trailer",
+        "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
 

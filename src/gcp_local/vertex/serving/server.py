@@ -273,7 +273,7 @@ def read_predictions(reply: Reply) -> Predictions:
     """
     try:
         said = json.loads(reply.body, parse_constant=_refuse)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FailedPrecondition(
             f"Invalid response from prediction server - the response is not JSON: {error}"
         ) from None
