@@ -97,10 +97,11 @@ def _compared(case: Case, got: dict[str, Any]) -> str:
             wanted[key] = [[one.metadata, one.content] for one in several]
     wrong = [key for key in wanted if plain(got.get(key)) != plain(wanted[key])]
     for which, value in case.told.items():
-        key = ".".join(which.split(".")[-2:])  # kfp.local has one folder a task's name
-        wanted[key] = value
-        if value not in got.get(key, ""):
-            wrong.append(key)
+        task, key = which.split(".")[-2:]  # kfp.local numbers the folders of tasks of one name
+        wanted[which] = value
+        said = [got[one] for one in got if one.startswith(task) and one.endswith(f".{key}")]
+        if not any(value in one for one in said):
+            wrong.append(which)
     if not wrong:
         return "the same" if wanted else "runs"
     key = wrong[0]

@@ -333,6 +333,7 @@ CASES = (
         "a_loop_over_one_of_two_outputs",
         "ParallelFor over OneOf, which the compiler wires to an output that is not there",
         a_loop_over_one_of_two_outputs,
+        {"n": 3},
         refused="from an unknown output condition-branches-1",
     ),
     Case(
