@@ -64,7 +64,8 @@ def _run(case: Case) -> dict[str, Any]:
                 shown[key] = value
         for written in root.rglob("executor_output.json"):
             said = json.loads(written.read_text()).get("parameterValues", {})
-            shown.update({f"{written.parent.name}.{key}": value for key, value in said.items()})
+            where = written.parent.relative_to(root)  # run, rounds, task
+            shown.update({f"{where}.{key}": value for key, value in said.items()})
         return shown
 
 
@@ -99,7 +100,7 @@ def _compared(case: Case, got: dict[str, Any]) -> str:
     for which, value in case.told.items():
         task, key = which.split(".")[-2:]  # kfp.local numbers the folders of tasks of one name
         wanted[which] = value
-        said = [got[one] for one in got if one.startswith(task) and one.endswith(f".{key}")]
+        said = [got[one] for one in got if re.search(rf"/{task}(-\d+)?\.{key}$", one)]
         if not any(value in one for one in said):
             wrong.append(which)
     if not wrong:
