@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,38 @@ def test_signed_urls_are_refused(emulator: Emulator, bucket: Bucket) -> None:
     answer = emulator.call("GET", f"/{bucket.name}/b?X-Goog-Algorithm=a&X-Goog-Signature=b")
     assert answer.status_code == 501
     assert "signed URLs" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [
+        ("predefinedAcl=publicRead", {}),
+        ("kmsKeyName=projects/p/locations/l/keyRings/r/cryptoKeys/k", {}),
+        ("", {"x-goog-encryption-algorithm": "AES256"}),
+        ("", {"x-goog-encryption-key": "a", "x-goog-encryption-key-sha256": "b"}),
+    ],
+)
+def test_what_a_write_asks_for_in_vain_is_refused(
+    emulator: Emulator, bucket: Bucket, query: str, headers: dict[str, str]
+) -> None:
+    path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=media&name=b&{query}"
+    assert emulator.call("POST", path, data="x", headers=headers).status_code == 501
+    multipart = emulator.call("POST", f"/{bucket.name}/b?uploads&{query}", headers=headers)
+    assert (multipart.status_code, "<Error>" in multipart.text) == (501, True)
+    assert list(bucket.list_blobs()) == []
+
+
+def test_one_session_takes_one_piece_at_a_time(emulator: Emulator, bucket: Bucket) -> None:
+    begun = emulator.call(
+        "POST", f"/upload/storage/v1/b/{bucket.name}/o?uploadType=resumable&name=b"
+    )
+    session = begun.headers["location"].removeprefix(emulator.endpoint)
+    content = os.urandom(MIB)
+
+    def send(_: int) -> int:
+        return emulator.call("PUT", session, data=content).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(send, range(8))) == {200}
+    assert bucket.blob("b").download_as_bytes() == content
+    assert len(list(bucket.list_blobs())) == 1

@@ -133,8 +133,6 @@ def _question(query: Mapping[str, str], bucket: str) -> tuple[Question, str]:
     """Read what is asked of a list, and the mark that its page tokens carry."""
     if query.get("filter"):
         raise Unimplemented("The embedded cloud does not list by 'filter'.")
-    if wire.flag(query, "softDeleted"):
-        raise Unimplemented("The embedded cloud keeps no deleted objects ('softDeleted').")
     prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
     glob = query.get("matchGlob", "")
     if glob and delimiter:

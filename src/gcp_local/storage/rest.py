@@ -14,6 +14,7 @@ from gcp_local.storage import batch, download, fields, iam
 from gcp_local.storage.bucket_rest import BucketEndpoint
 from gcp_local.storage.multipart_uploads import MultipartUploads
 from gcp_local.storage.object_rest import ObjectEndpoint
+from gcp_local.storage.refusals import check_possible
 from gcp_local.storage.upload_rest import UploadEndpoint
 from gcp_local.storage.uploads import Uploads
 from gcp_local.storage.xml_rest import MultipartEndpoint
@@ -53,6 +54,7 @@ class StorageEndpoint:
         """Answer a request, or as much of the answer as its `fields` name."""
         if request.segments[:3] == ("batch", "storage", "v1"):
             return batch.answer(request, self.answer)
+        check_possible(request)
         said = request.parameters.get("fields")
         selection = fields.parse(said) if said else None
         answered = self._answer(request)

@@ -14,6 +14,7 @@ from xml.sax.saxutils import escape
 
 from gcp_local.errors import ApiError, InvalidArgument, NotFound, Unimplemented
 from gcp_local.storage import object_json
+from gcp_local.storage.refusals import check_possible
 from gcp_local.web.messages import Answer, Request
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class MultipartEndpoint:
     def _answer(self, request: Request) -> Answer:
         if {name.lower() for name, _ in request.query} & _SIGNED:
             raise Unimplemented("The embedded cloud takes no signed URLs.")
+        check_possible(request)
         bucket, name = request.segments[0], "/".join(request.segments[1:])
         identity = request.parameters.get("uploadId")
         match request.method:

@@ -211,7 +211,7 @@ def _guard(incoming: _Incoming) -> None:
 
 
 def _limit(incoming: _Incoming, path: str) -> int:
-    part = b"uploadId=" in incoming.scope["query_string"]
+    part = incoming.method == "PUT" and b"uploadId=" in incoming.scope["query_string"]
     return _MAX_UPLOAD if part or path.startswith(("/upload/", "/gcp-local/")) else _MAX_JSON
 
 
