@@ -158,6 +158,13 @@ def test_automl_trains_a_model_and_its_next_version(place: Place) -> None:
     assert "scikit-learn" in metadata_of(model)["producer"]
     assert dict(metadata_of(model)["transformations"]) == {"age": "numeric", "plan": "categorical"}
 
+    [evaluation] = place.models.list_model_evaluations(parent=model.name)
+    assert list(evaluation.slice_dimensions) == ["annotationSpec"]
+    slices: Any = place.models.list_model_evaluation_slices(parent=evaluation.name)
+    areas = {each.slice_.value: dict(each.metrics)["auRoc"] for each in slices}
+    assert sorted(areas) == ["no", "yes"]
+    assert areas["no"] == pytest.approx(areas["yes"])
+
     second = place.create(
         parent_model=model.name,
         model_to_upload={"display_name": "model", "version_aliases": ["default", "champion"]},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -310,6 +312,21 @@ def test_metrics_agree_with_one_another(tmp_path: Path) -> None:
     assert len(found["confidenceMetrics"]) == 24
 
 
+def test_customers_who_leave_are_found_in_the_repositorys_sample(tmp_path: Path) -> None:
+    path = tmp_path / "churn.csv"
+    command = [sys.executable, "-m", "churn", "sample", "--rows", "1500", "--output", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
+    names = read_table([("churn.csv", path)]).columns
+    # The public file's two columns that begin so leak the target.
+    aside = ("Naive_Bayes", "CLIENTNUM", "Attrition_Flag")
+    features = tuple(Transformation(each, "auto") for each in names if not each.startswith(aside))
+    inputs = TabularInputs("Attrition_Flag", "classification", "", features)
+    _, report = train(Specification((("churn.csv", str(path)),), inputs, Split()))
+    attrited = report["slices"]["Attrited Customer"]
+    assert 0.75 < attrited["auRoc"] < 1
+    assert attrited["auPrc"] > 0.5
+
+
 @pytest.mark.parametrize("objective", ["", "minimize-mae", "minimize-rmsle"])
 def test_a_regression_predicts_a_value_within_bounds(tmp_path: Path, objective: str) -> None:
     asked = specification(
@@ -332,6 +349,14 @@ def test_a_regression_predicts_a_value_within_bounds(tmp_path: Path, objective: 
     [prediction] = model.predict([{"age": 40, "plan": "plus", "since": None, "note": ""}])
     assert abs(prediction["value"] - 130) < 15
     assert prediction["lower_bound"] < prediction["value"] < prediction["upper_bound"]
+
+
+def test_numbers_too_large_to_square_leave_their_metrics_out(tmp_path: Path) -> None:
+    rows = [{**row, "spend": f"{row['spend']}e200"} for row in customers()]
+    said = {"target": "spend", "prediction_type": "regression", "transformations": FEATURES[:1]}
+    with np.errstate(all="ignore"):
+        _, report = train(specification(tmp_path, rows, **said))
+    assert all(math.isfinite(value) for value in report["metrics"].values())
 
 
 def test_many_classes_have_a_score_each(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ BatchImportEvaluatedAnnotationsResponse = raw(service_types.BatchImportEvaluated
 _EVALUATION = re.compile(r"(?P<model>projects/.+/models/[^/]+)/evaluations/(?P<id>[^/]+)")
 _SLICE = re.compile(r"(?P<evaluation>.+/evaluations/[^/]+)/slices/(?P<id>[^/]+)")
 _SCHEMA = re.compile(r"gs://[^/]+/.+")
-_MOST_SLICES = 50
+MOST_SLICES = 50
 _FILTERABLE = {"slice.dimension": "slice_.dimension"}
 
 
@@ -70,8 +70,8 @@ class EvaluationService:
     def batch_import_model_evaluation_slices(self, request: Message) -> Message:
         """Keep slices of an evaluation, all or none."""
         given = list(request.model_evaluation_slices)
-        if not 0 < len(given) <= _MOST_SLICES:
-            message = f"From 1 to {_MOST_SLICES} model_evaluation_slices are imported at a time."
+        if not 0 < len(given) <= MOST_SLICES:
+            message = f"From 1 to {MOST_SLICES} model_evaluation_slices are imported at a time."
             raise InvalidArgument.of_field("model_evaluation_slices", message)
         names = []
         with self._database.transaction():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from google.cloud.aiplatform_v1.types import explanation as explanation_types
 from google.cloud.aiplatform_v1.types import model as model_types
 from google.cloud.aiplatform_v1.types import model_evaluation as evaluation_types
+from google.cloud.aiplatform_v1.types import model_evaluation_slice as slice_types
 
 import gcp_local
 from gcp_local.containers.processes import Command, ProcessGroup, StoppedError
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 Model = raw(model_types.Model)
 ModelEvaluation = raw(evaluation_types.ModelEvaluation)
+ModelEvaluationSlice = raw(slice_types.ModelEvaluationSlice)
 Attribution = raw(explanation_types.Attribution)
 ModelExplanation = raw(explanation_types.ModelExplanation)
 
@@ -171,6 +173,7 @@ class TabularTask:
             self.model,
             details,
             _evaluation(report, inputs.prediction_type),
+            _slices(report),
             # In units of a machine that was not there; 64-bit integers are strings in JSON.
             {"standIn": SAYS, "trainCostMilliNodeHours": "0"},
         )
@@ -220,6 +223,16 @@ def prepared(platform: Platform, pipeline: Message, dataset: Message | None) -> 
     )
 
 
+def sweep(platform: Platform) -> None:
+    """Delete the files of models that are gone, or never came to be."""
+    if BucketStore(platform.database).find(BUCKET) is None:
+        return
+    used = {model.artifact_uri for model in platform.resources.everywhere(Model)}
+    for item in platform.objects.list(BUCKET):
+        if f"gs://{BUCKET}/{item.name.rpartition('/')[0]}" not in used:
+            platform.objects.delete(BUCKET, item.name)
+
+
 def _evaluation(report: Mapping[str, Any], kind: str) -> Message:
     name = "classification" if kind == CLASSIFICATION else "regression"
     features = report["attributions"]
@@ -231,3 +244,16 @@ def _evaluation(report: Mapping[str, Any], kind: str) -> Message:
         ),
         metadata=from_json({"standIn": SAYS}, Value),
     )
+
+
+def _slices(report: Mapping[str, Any]) -> list[Message]:
+    """Describe the evaluation of each class against all others."""
+    return [
+        ModelEvaluationSlice(
+            slice_={"dimension": "annotationSpec", "value": name},
+            metrics_schema_uri=f"{_SCHEMAS}/modelevaluation/classification_metrics_1.0.0.yaml",
+            metrics=from_json(metrics, Value),
+        )
+        for name, metrics in report["slices"].items()
+        if name
+    ]

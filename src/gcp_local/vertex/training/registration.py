@@ -9,6 +9,7 @@ from google.cloud.aiplatform_v1.types import model as model_types
 from google.cloud.aiplatform_v1.types import model_service as service_types
 
 from gcp_local.rpc.protos import Message, raw
+from gcp_local.vertex.evaluations import MOST_SLICES
 
 if TYPE_CHECKING:
     from gcp_local.vertex.evaluations import EvaluationService
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Model = raw(model_types.Model)
 UploadModelRequest = raw(service_types.UploadModelRequest)
+ImportSlicesRequest = raw(service_types.BatchImportModelEvaluationSlicesRequest)
 UploadModelResponse = raw(service_types.UploadModelResponse)
 
 
@@ -71,7 +73,12 @@ class Registration:
         model.training_pipeline = pipeline.name
         self._resources.replace(name, model)
         if produced.evaluation is not None:
-            self._evaluations.add(name, produced.evaluation)
+            evaluation = self._evaluations.add(name, produced.evaluation)
+            for start in range(0, len(produced.slices), MOST_SLICES):
+                part = produced.slices[start : start + MOST_SLICES]
+                self._evaluations.batch_import_model_evaluation_slices(
+                    ImportSlicesRequest(parent=evaluation.name, model_evaluation_slices=part)
+                )
         return model
 
     def _upload(self, pipeline: Message, model: Message) -> Message:

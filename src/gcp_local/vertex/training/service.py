@@ -184,11 +184,12 @@ class TrainingPipelineService:
     # For the server
 
     def recover(self) -> None:
-        """Fail the pipelines that were training when an earlier server stopped."""
+        """Fail the pipelines that were training when an earlier server stopped, and tidy up."""
         for pipeline in self._resources.everywhere(TrainingPipeline):
             if pipeline.state not in TERMINAL:
                 error = Aborted(_STOPPED)
                 self._end(pipeline, State.PIPELINE_STATE_FAILED, error)
+        automl.sweep(self._platform)
 
     def busy(self) -> bool:
         """Tell whether any pipeline is still under way."""

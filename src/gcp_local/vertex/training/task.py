@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,6 +18,7 @@ class Produced:
         model: the Model to upload, if there is one.
         details: what is said of it once it is uploaded, in fields that are the service's own.
         evaluation: its ModelEvaluation, if it was evaluated.
+        slices: ModelEvaluationSlices of that evaluation.
         metadata: of the task, for `training_task_metadata`.
 
     """
@@ -25,6 +26,7 @@ class Produced:
     model: Message | None = None
     details: Message | None = None
     evaluation: Message | None = None
+    slices: Sequence[Message] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

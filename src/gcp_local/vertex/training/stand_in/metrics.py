@@ -34,14 +34,9 @@ def classification(truth: NDArray[np.int64], scores: Floats, classes: Sequence[s
         classes: their names.
 
     """
-    actual = np.zeros(scores.shape, dtype=bool)
-    actual[np.arange(len(truth)), truth] = True
-    found = {
-        "auPrc": _float(sk.average_precision_score(actual.ravel(), scores.ravel())),
-        "auRoc": _float(sk.roc_auc_score(actual.ravel(), scores.ravel())),
-        "logLoss": log_loss(truth, scores),
-        "confidenceMetrics": [_at(threshold, actual, scores) for threshold in _THRESHOLDS],
-    }
+    top = _one_hot(scores.argmax(axis=1), scores.shape)
+    found = _curves(_one_hot(truth, scores.shape), scores, top)
+    found["logLoss"] = log_loss(truth, scores)
     if len(classes) <= _MOST_IN_MATRIX:
         matrix = sk.confusion_matrix(truth, scores.argmax(axis=1), labels=range(len(classes)))
         found["confusionMatrix"] = {
@@ -50,6 +45,20 @@ def classification(truth: NDArray[np.int64], scores: Floats, classes: Sequence[s
             ],
             "rows": matrix.tolist(),
         }
+    return found
+
+
+def by_class(truth: NDArray[np.int64], scores: Floats, classes: Sequence[str]) -> dict[str, Any]:
+    """Compute the metrics of each class against all others, as far as the rows have both."""
+    actual = _one_hot(truth, scores.shape)
+    top = _one_hot(scores.argmax(axis=1), scores.shape)
+    found: dict[str, Any] = {}
+    for number, name in enumerate(classes):
+        its = slice(number, number + 1)
+        if 0 < actual[:, number].sum() < len(truth):
+            found[name] = _curves(actual[:, its], scores[:, its], top[:, its])
+            both = np.column_stack([1 - scores[:, number], scores[:, number]])
+            found[name]["logLoss"] = log_loss(actual[:, number].astype(np.int64), both)
     return found
 
 
@@ -66,7 +75,8 @@ def regression(truth: Floats, values: Floats) -> dict[str, float]:
         found["rSquared"] = _float(np.corrcoef(truth, values)[0, 1] ** 2)
     if (truth >= 0).all() and (values >= 0).all():
         found["rootMeanSquaredLogError"] = rmsle(truth, values)
-    return found
+    # Huge numbers may have an error that is no number any more.
+    return {name: value for name, value in found.items() if np.isfinite(value)}
 
 
 def attributions(
@@ -89,7 +99,7 @@ def attributions(
         change = after - before
         if best is not None:
             change = change[np.arange(len(before)), best]
-        found[column] = _float(np.abs(change).mean())
+        found[column] = _float(np.nan_to_num(np.abs(change).mean(), posinf=0.0))
     return found
 
 
@@ -109,11 +119,25 @@ def rmsle(truth: Floats, values: Floats) -> float:
     return rmse(np.log1p(np.maximum(truth, 0)), np.log1p(np.maximum(values, 0)))
 
 
-def _at(threshold: float, actual: NDArray[np.bool_], scores: Floats) -> dict[str, Any]:
+def _one_hot(classes: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    found = np.zeros(shape, dtype=bool)
+    found[np.arange(len(classes)), classes] = True
+    return found
+
+
+def _curves(actual: NDArray[np.bool_], scores: Floats, top: NDArray[np.bool_]) -> dict[str, Any]:
+    return {
+        "auPrc": _float(sk.average_precision_score(actual.ravel(), scores.ravel())),
+        "auRoc": _float(sk.roc_auc_score(actual.ravel(), scores.ravel())),
+        "confidenceMetrics": [_at(threshold, actual, scores, top) for threshold in _THRESHOLDS],
+    }
+
+
+def _at(
+    threshold: float, actual: NDArray[np.bool_], scores: Floats, top: NDArray[np.bool_]
+) -> dict[str, Any]:
     """Compute what holds if scores below the threshold do not count."""
     said = scores >= threshold
-    top = np.zeros(scores.shape, dtype=bool)
-    top[np.arange(len(scores)), scores.argmax(axis=1)] = True
     counts = _counts(actual, said)
     return {
         "confidenceThreshold": threshold,

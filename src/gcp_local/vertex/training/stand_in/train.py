@@ -94,6 +94,7 @@ def train(specification: Specification) -> tuple[TabularModel, dict[str, Any]]:
         "metrics": metrics.classification(truth, scores, classes)
         if classes
         else metrics.regression(truth, scores),
+        "slices": metrics.by_class(truth, scores, classes) if classes else {},
         "attributions": metrics.attributions(model.scores, parts[TEST].columns, names),
         "rows": {name: len(rows) for name, rows in sets.items()},
         "rounds": len(model.rounds),
