@@ -3,7 +3,8 @@
     reading     a job's pipeline_spec -> `spec`, refusing what Vertex AI would
     engine      `Orchestrator`: validate, submit, cancel, close
     run         one run: the DAGs, their order, their states
-    container   one container task: inputs laid as files, process, outputs collected
+    attempts    a container task: from the cache, or its turn and its tries
+    container   one such try: inputs laid as files, process, outputs collected
     cache       what need not run again, because it ran before
     journal     the PipelineJob as it is recorded: states, times, errors, artifacts
 

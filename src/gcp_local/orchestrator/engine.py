@@ -16,7 +16,9 @@ from gcp_local.orchestrator import inputs, journal, reading
 from gcp_local.orchestrator.cache import Cache
 from gcp_local.orchestrator.container import Stores
 from gcp_local.orchestrator.refusals import refusal
-from gcp_local.orchestrator.run import Run, Setting
+from gcp_local.orchestrator.run import Run
+from gcp_local.orchestrator.setting import Setting
+from gcp_local.orchestrator.slots import Slots
 from gcp_local.orchestrator.spec import Container, Dag
 from gcp_local.orchestrator.states import JobState
 from gcp_local.rpc.protos import copy_of
@@ -87,7 +89,7 @@ class Orchestrator:
         self._known = known
         self._cache = Cache(database, executed)
         self._permissive = permissive
-        self._slots = threading.Semaphore(max_parallel_tasks or max(4, os.cpu_count() or 1))
+        self._slots = Slots(max_parallel_tasks or max(4, os.cpu_count() or 1))
         self._running: dict[str, _Running] = {}
         self._lock = threading.Lock()
         self._closed = False

@@ -9,16 +9,15 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.containers.processes import ProcessGroup, StoppedError
 from gcp_local.errors import ApiError
-from gcp_local.orchestrator import binding, cache, conditions, container, loops
+from gcp_local.orchestrator import binding, cache, conditions, loops
+from gcp_local.orchestrator.attempts import Attempts
 from gcp_local.orchestrator.importer import imported
 from gcp_local.orchestrator.spec import Container, Dag, Importer
 from gcp_local.orchestrator.states import (
@@ -32,50 +31,17 @@ from gcp_local.orchestrator.states import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
-    from gcp_local.orchestrator.artifacts import Artifact
-    from gcp_local.orchestrator.cache import Cache
-    from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Journal, Node
-    from gcp_local.orchestrator.spec import Component, Pipeline, Retry, Task
+    from gcp_local.orchestrator.setting import Setting
+    from gcp_local.orchestrator.spec import Component, Pipeline, Task
 
 _LOG = logging.getLogger(__name__)
-_PATIENCE_SECONDS = 0.1
-_LOOK_SECONDS = timedelta(seconds=1)
-_CONTAINER = "system.ContainerExecution"
 _CANCELLED = Outcome(TaskState.CANCELLED, error="The task was cancelled.")
 _UNFINISHED = Outcome(
     TaskState.CANCELLED, error="A task failed, and the failure policy is to start nothing more."
 )
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a run needs from around it.
-
-    Attributes:
-        root: the `gs://` prefix of the whole run.
-        work: the run's own folder on this host.
-        environment: the environment variables of every component.
-        placeholders: the values of the job's placeholders.
-        cache: what need not run again.
-        known: gives the name of an artifact in ML Metadata that is like one to be imported.
-        slots: taken by a container while it runs.
-        fail_fast: after a failure nothing new is started.
-
-    """
-
-    root: str
-    work: Path
-    environment: Mapping[str, str]
-    placeholders: Mapping[str, str]
-    stores: Stores
-    cache: Cache
-    known: Callable[[str, Artifact], str | None]
-    slots: threading.Semaphore
-    fail_fast: bool
 
 
 class Run:
@@ -92,6 +58,9 @@ class Run:
         self._failed = threading.Event()
         self._why: tuple[JobState, str, int | None] | None = None
         self._processes = ProcessGroup(setting.stores.host.launcher)
+        self._attempts = Attempts(
+            pipeline.name, journal, setting, self._stopping, self._processes.start
+        )
         self._lock = threading.Lock()
 
     def execute(self) -> None:
@@ -124,6 +93,7 @@ class Run:
             self._why = (state, reason, code)
         self._stopping.set()
         self._processes.stop()
+        self._setting.slots.wake()
         clock.wake()
         if state is JobState.CANCELLED:
             self._journal.cancelling()
@@ -236,7 +206,7 @@ class Run:
         node: Node,
         outcomes: Mapping[str, Outcome],
     ) -> Outcome:
-        placeholders = self._placeholders(node)
+        placeholders = self._setting.placeholders_of(node)
         inputs = binding.task_inputs(task, component, given, outcomes, placeholders, node.job)
         values = {**dict.fromkeys(component.parameters), **inputs.parameters}
         if task.condition and not conditions.holds(task.condition, values):
@@ -292,7 +262,7 @@ class Run:
                 return self._dag(component, inputs, node)
             case Importer() as importer:
                 self._journal.run(node, "system.ImporterExecution", inputs)
-                placeholders = self._placeholders(node)
+                placeholders = self._setting.placeholders_of(node)
                 return imported(
                     importer,
                     inputs,
@@ -302,90 +272,7 @@ class Run:
                     self._setting.known,
                 )
             case Container() as body:
-                key = ""
-                if task.cached:
-                    key = cache.key_of(self._pipeline.name, task, component, body, inputs)
-                    outputs = self._setting.cache.find(self._journal.parent, key)
-                    if outputs is not None:
-                        self._journal.skip(node, _CONTAINER, inputs)
-                        return Outcome(TaskState.SKIPPED, outputs)
-                outcome = self._container(component, body, inputs, node, task.retry)
-                return replace(outcome, cache_key=key)
-
-    def _container(
-        self, component: Component, body: Container, inputs: Values, node: Node, retry: Retry | None
-    ) -> Outcome:
-        tries = 0
-        while True:
-            tries += 1
-            try:
-                return self._container_once(component, body, inputs, node, tries)
-            except TaskFailedError as error:
-                if retry is None or tries > retry.count or self._stopping.is_set():
-                    raise
-                self._journal.retry(node, str(error))
-                self._pause(retry.pause(tries))
-
-    def _pause(self, seconds: float) -> None:
-        """Wait so long by the clock.
-
-        Raises:
-            StoppedError: the run was stopped.
-
-        """
-        until = clock.now() + timedelta(seconds=seconds)
-        while not self._stopping.is_set():
-            now = clock.now()
-            if now >= until:
-                return
-            # A wake between the look and the wait is lost, so it never waits for long.
-            clock.wait(min(until, now + _LOOK_SECONDS))
-        raise StoppedError
-
-    def _container_once(
-        self, component: Component, body: Container, inputs: Values, node: Node, tries: int
-    ) -> Outcome:
-        setting = self._setting
-        with self._slot():
-            self._journal.run(node, _CONTAINER, inputs)
-            identity = f"{node.name}_{node.id}"
-            folder = setting.work / f"{node.id % 2**64:016x}-{tries}"
-            place = container.Place(
-                folder=folder,
-                root=f"{setting.root}/{identity}",
-                artifact_name=lambda key: binding.artifact_name(self._journal.parent, node, key),
-                placeholders=self._placeholders(node),
-                environment=setting.environment,
-            )
-            return container.run(
-                component, body, inputs, place, setting.stores, self._processes.start
-            )
-
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        """Hold one of the orchestrator's slots; other jobs may have them all when this one stops.
-
-        Raises:
-            StoppedError: the run was stopped.
-
-        """
-        slots = self._setting.slots
-        while not slots.acquire(timeout=_PATIENCE_SECONDS):
-            if self._stopping.is_set():
-                raise StoppedError
-        try:
-            if self._stopping.is_set():
-                raise StoppedError
-            yield
-        finally:
-            slots.release()
-
-    def _placeholders(self, node: Node) -> dict[str, str]:
-        return {
-            **self._setting.placeholders,
-            ".pipeline_task_name": node.name,
-            ".pipeline_task_uuid": str(node.id),
-        }
+                return self._attempts.run(task, component, body, inputs, node)
 
 
 def _fault(node: Node, error: Exception) -> Outcome:
