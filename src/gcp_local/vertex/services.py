@@ -16,6 +16,7 @@ from gcp_local.vertex.jobs.batch_prediction import BatchPredictionJobs
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
 from gcp_local.vertex.jobs.monitoring import MonitoringJobs
 from gcp_local.vertex.jobs.tuning import TuningJobs
+from gcp_local.vertex.metadata.job_experiments import JobExperiments
 from gcp_local.vertex.metadata.kinds import Execution
 from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.service import metadata_services
@@ -74,7 +75,7 @@ class VertexAI:
             permissive=permissive,
         )
         self.pipelines = PipelineService(platform, packages, orchestrator, recorder)
-        self.custom_jobs = CustomJobs(platform)
+        self.custom_jobs = CustomJobs(platform, JobExperiments(self.metadata, platform.projects))
         tuning_jobs = TuningJobs(platform, self.custom_jobs)
         datasets = DatasetService(platform)
         self.models = ModelRegistry(platform)

@@ -188,3 +188,39 @@ def test_a_pipeline_job_is_part_of_an_experiment(
     with aiplatform.start_run("by-hand") as run:
         run.log(pipeline_job=job)
     assert [each.name for each in run.get_logged_pipeline_jobs()] == ["traced"]
+
+
+def test_a_custom_job_is_noted_in_its_run_and_told_of_it(
+    sdk: dict[str, Any], storage_client: storage.Client
+) -> None:
+    bucket = storage_client.create_bucket(f"jobs-of-{sdk['project']}").name
+    experiment(sdk, experiment_tensorboard=False, staging_bucket=f"gs://{bucket}")
+    script = (
+        "import os; from google.cloud import storage; "
+        f"storage.Client().bucket('{bucket}').blob('told').upload_from_string("
+        "os.environ['AIP_EXPERIMENT_RUN_NAME'])"
+    )
+    container = {"image_uri": "python:3.11", "command": ["python", "-c", script]}
+    pool = {
+        "machine_spec": {"machine_type": "n1-standard-4"},
+        "replica_count": 1,
+        "container_spec": container,
+    }
+    aiplatform.start_run("one-run")
+    aiplatform.end_run()
+    for own_run in ("one-run", None):
+        job = aiplatform.CustomJob(display_name="job", worker_pool_specs=[pool])
+        job.submit(experiment="an-experiment", experiment_run=own_run, service_account=RUNNER)
+        while not job.state.name.endswith(("SUCCEEDED", "FAILED")):
+            time.sleep(0.02)
+        assert job.state.name == "JOB_STATE_SUCCEEDED", job.error
+        told = storage_client.bucket(bucket).blob("told").download_as_text()
+        assert job.job_spec.experiment_run.endswith(f"/contexts/an-experiment-{told}")
+    named, own = sorted(
+        aiplatform.ExperimentRun.list(experiment="an-experiment"),
+        key=lambda run: run.name,
+        reverse=True,
+    )
+    assert (named.name, own.name) == ("one-run", f"custom-job-{job.name}")
+    assert [each.name for each in own.get_logged_custom_jobs()] == [job.name]
+    assert len(named.get_logged_custom_jobs()) == 1

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gcp_local.vertex.jobs.lifecycle import Run
+    from gcp_local.vertex.metadata.job_experiments import JobExperiments
     from gcp_local.vertex.platform import Platform
 
 CustomJob = raw(job_types.CustomJob)
@@ -31,8 +32,9 @@ AT_ONCE = 8
 class CustomJobs:
     """Custom jobs: of clients, of tuning jobs and of training pipelines."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, experiments: JobExperiments) -> None:
         self._platform = platform
+        self._experiments = experiments
         self._projects = platform.projects
         self._jobs = Jobs(platform, CustomJob, "customJobs", at_once=AT_ONCE)
 
@@ -94,12 +96,14 @@ class CustomJobs:
 
         """
         job.name = self._jobs.name(parent)
-        spec = copy_of(job.job_spec)
+        with self._platform.database.transaction():
+            self._experiments.join(job)
+            spec = copy_of(job.job_spec)
 
-        def work(run: Run) -> None:
-            succeeded(execute(run, spec, self._platform, extra or Extra()))
+            def work(run: Run) -> None:
+                succeeded(execute(run, spec, self._platform, extra or Extra()))
 
-        return self._jobs.start(job, work)
+            return self._jobs.start(job, work)
 
     # For the server
 
