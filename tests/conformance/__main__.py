@@ -20,10 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not cases:
         sys.stderr.write(f"no case has a name like {said.only!r}\n")
         return 2
-    if said.endpoint:
-        target = targets.local(said.endpoint, said.location)
-    else:
-        target = targets.google(said.location)
+    try:
+        local = said.endpoint and targets.local(said.endpoint, said.location)
+        target = local or targets.google(said.location)
+    except targets.NoCredentialsError as error:
+        sys.stderr.write(f"{error}\nLog in: gcloud auth application-default login\n")
+        return 2
     runner = Runner(
         target,
         corpus.load_needs(),

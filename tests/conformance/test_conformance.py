@@ -152,6 +152,23 @@ def test_the_command_is_content_when_all_agrees(
     assert run(gcp_local, place, tmp_path, "--only", "no case is called so") == 2
 
 
+def test_without_credentials_the_command_says_how_to_get_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
+    said = ["--project", "p", "--location", LOCATION, "--bucket", "b"]
+    assert command.main([*said, "--report", str(tmp_path / "report.json")]) == 2
+    assert "gcloud auth application-default login" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_google_is_reached_service_by_service() -> None:
+    bases = targets.google_bases("europe-west1")
+    assert bases["aiplatform"] == "https://europe-west1-aiplatform.googleapis.com"
+    assert bases["kfp"] == "https://europe-west1-kfp.pkg.dev"
+    assert {case.service for case in CASES} <= bases.keys()
+
+
 def test_nothing_is_touched_that_the_case_has_not_made(
     gcp_local: LocalCloud, place: tuple[str, str]
 ) -> None:
