@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ECHO = """
-import json, os, signal, sys
+import json, os, sys, time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 class Handler(BaseHTTPRequestHandler):
@@ -22,6 +22,8 @@ class Handler(BaseHTTPRequestHandler):
         first = (said["instances"] or [None])[0]
         if isinstance(first, dict) and "status" in first:
             return self.reply(first["status"], b'{"error": "as you wish"}')
+        if isinstance(first, dict) and "sleep" in first:
+            time.sleep(first["sleep"])
         if first == "die":
             os._exit(3)
         if first == "speechless":

@@ -231,6 +231,15 @@ def test_a_models_refusal_is_passed_on_and_its_death_survived(vertex: Vertex) ->
     assert list(again.predictions[0]) == ["blue", 1]
 
 
+def test_a_prediction_takes_no_longer_than_the_endpoint_allows(vertex: Vertex) -> None:
+    config = {"inference_timeout": timedelta(seconds=0.5)}
+    endpoint = vertex.endpoint(client_connection_config=config)
+    vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})
+    with pytest.raises(exceptions.ServiceUnavailable, match=r"did not answer within 0\.5 s"):
+        vertex.predictions.predict(endpoint=endpoint, instances=[{"sleep": 3}], retry=None)
+    assert vertex.predictions.predict(endpoint=endpoint, instances=[1]).predictions
+
+
 def test_the_traffic_split_is_honoured(vertex: Vertex) -> None:
     endpoint = vertex.endpoint()
     blue = vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})

@@ -24,9 +24,10 @@ from gcp_local.errors import (
 )
 from gcp_local.vertex.platform import Platform
 from gcp_local.vertex.serving import prebuilt
+from gcp_local.vertex.serving.answers import read_predictions, refusal
 from gcp_local.vertex.serving.contract import Occasion, contract_of, expanded
 from gcp_local.vertex.serving.http import Reply
-from gcp_local.vertex.serving.server import ModelServer, read_predictions, refusal
+from gcp_local.vertex.serving.server import ModelServer
 from gcp_local.vertex.serving.stand_ins import stand_in_for
 from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, ECHO
 

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import threading
 import time
 import uuid
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gcp_local.containers.host import LOG_NAME, UnrunnableError
 from gcp_local.containers.processes import Command, Process, ProcessGroup, StoppedError
-from gcp_local.errors import (
-    ApiError,
-    FailedPrecondition,
-    Internal,
-    InvalidArgument,
-    NotFound,
-    PermissionDenied,
-    ResourceExhausted,
-    Unavailable,
-    Unimplemented,
-)
+from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
+from gcp_local.vertex.serving.answers import Predictions, read_predictions, refusal
 from gcp_local.vertex.serving.contract import Contract, Occasion, contract_of
 from gcp_local.vertex.serving.http import Reply, ask
+from gcp_local.vertex.serving.ports import free_port, give_back
 from gcp_local.vertex.serving.stand_ins import command_of, stand_in_for
 
 if TYPE_CHECKING:
@@ -40,30 +30,6 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _LOG_TAIL_BYTES = 2000
 DEFAULT_TIMEOUT_SECONDS = 60.0
 """How long a prediction may take, unless the endpoint says otherwise."""
-_REFUSALS: Mapping[int, type[ApiError]] = {
-    403: PermissionDenied,
-    404: NotFound,
-    429: ResourceExhausted,
-    500: Internal,
-    501: Unimplemented,
-    503: Unavailable,
-}
-_given_out: set[int] = set()
-_ports = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """A container's answer to a prediction request.
-
-    Attributes:
-        predictions: one a request's instance, as the container gave them.
-        metadata: what else it said of the request, if anything.
-
-    """
-
-    predictions: Sequence[Any]
-    metadata: Any = None
 
 
 class ModelServer:
@@ -113,7 +79,7 @@ class ModelServer:
             StoppedError: `stopped` was set.
 
         """
-        port = _free_port()
+        port = free_port()
         folder = platform.work / "serving" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         try:
@@ -128,7 +94,7 @@ class ModelServer:
                     f"The model server {command.words[0]!r} cannot be started: {error}"
                 ) from error
         except BaseException:
-            _give_back(port)
+            give_back(port)
             shutil.rmtree(folder, ignore_errors=True)
             raise
         server = cls(contract, port, folder, group, process)
@@ -217,7 +183,7 @@ class ModelServer:
         self._group.stop()
         self._ended.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
-        _give_back(self._port)
+        give_back(self._port)
 
     # Inside
 
@@ -264,42 +230,6 @@ class ModelServer:
         return f"Its log ends with:\n{tail}" if tail else "Its log is empty."
 
 
-def read_predictions(reply: Reply) -> Predictions:
-    """Read a container's answer to a prediction request.
-
-    Raises:
-        FailedPrecondition: it is not JSON, or has no list `predictions`.
-
-    """
-    try:
-        said = json.loads(reply.body, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise FailedPrecondition(
-            f"Invalid response from prediction server - the response is not JSON: {error}"
-        ) from None
-    predictions = said.get("predictions") if isinstance(said, dict) else None
-    if not isinstance(predictions, list):
-        shown = reply.body[:500].decode(errors="replace")
-        raise FailedPrecondition(
-            "Invalid response from prediction server - the response field predictions is missing."
-            f" Response: {shown}"
-        )
-    return Predictions(predictions, said.get("metadata"))
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
-def refusal(reply: Reply) -> ApiError:
-    """Make the error by which Vertex AI passes on a container's refusal: its status, its words."""
-    text = reply.body[:10_000].decode(errors="replace") or f"HTTP status {reply.status}"
-    fallback: type[ApiError] = Internal if reply.status >= 500 else FailedPrecondition
-    if reply.status in (300, 301, 302, 303, 307, 308):
-        return FailedPrecondition(f"The model server redirects, which is not followed: {text}")
-    return _REFUSALS.get(reply.status, fallback)(text)
-
-
 def _command(
     platform: Platform, image: str, contract: Contract, occasion: Occasion, folder: Path
 ) -> Command:
@@ -326,20 +256,3 @@ def _command(
         )
     except (UnrunnableError, NotFound) as error:
         raise FailedPrecondition(f"The model cannot be served: {error}") from error
-
-
-def _free_port() -> int:
-    """Find a port of 127.0.0.1 that nobody has, and that was not given out for another server."""
-    with _ports:
-        while True:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port: int = probe.getsockname()[1]
-            if port not in _given_out:
-                _given_out.add(port)
-                return port
-
-
-def _give_back(port: int) -> None:
-    with _ports:
-        _given_out.discard(port)
