@@ -194,18 +194,16 @@ def test_the_log_has_every_call_in_order(broken: Emulator, jobs: Jobs) -> None:
     assert told(broken) == {"faults": [], "calls": [], "forgotten_calls": 0}
 
 
-def test_a_stop_ends_the_server_before_or_after_the_effect(tmp_path: Path, project: str) -> None:
-    emulator = start(tmp_path)
+def test_a_stop_ends_the_server_before_or_after_the_effect(broken: Emulator, project: str) -> None:
     for when, kept in (("before", []), ("after", ["killed"])):
-        jobs = Jobs(emulator, project)
-        order(emulator, {"method": CREATE, "stop": True, "when": when, "nth": 1})
+        jobs = Jobs(broken, project)
+        order(broken, {"method": CREATE, "stop": True, "when": when, "nth": 1})
         with pytest.raises(requests.ConnectionError):
             jobs.create("killed")
-        assert emulator.wait(10) == -9
-        emulator = start(tmp_path)
-        assert told(emulator)["faults"] == []
-        assert Jobs(emulator, project).names() == kept
-    emulator.end()
+        assert broken.wait() == -9
+        broken.restart()
+        assert told(broken)["faults"] == []
+        assert jobs.names() == kept
 
 
 def test_one_more_can_be_ordered_and_the_first_that_strikes_counts(broken: Emulator) -> None:
