@@ -17,6 +17,7 @@ from google.cloud.aiplatform_v1 import (
     JobServiceClient,
     JobState,
     MetadataServiceClient,
+    Trial,
 )
 from google.cloud.storage import Bucket
 
@@ -201,10 +202,17 @@ def test_one_replica_that_fails_ends_the_job(
     assert "lost its data" in job.error.message
 
 
+PATIENT = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+time.sleep(600)
+"""
+
+
 def test_a_running_job_can_be_cancelled_and_only_then_deleted(
     jobs: JobServiceClient, parent: str, ended: Callable[[str], CustomJob]
 ) -> None:
-    made = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
+    made = create(jobs, parent, custom_job(pool(PATIENT)))
     until(jobs, made.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
     with pytest.raises(BadRequest, match="only a job that has ended can be deleted"):
         jobs.delete_custom_job(name=made.name)
@@ -453,18 +461,39 @@ def test_an_unknown_image_and_a_missing_bucket_fail_the_job(
         assert said in job.error.message
 
 
-def test_a_job_that_ran_when_the_server_was_killed_is_found_failed(tmp_path: Path) -> None:
+def test_what_ran_when_the_server_was_killed_is_found_failed(tmp_path: Path) -> None:
     emulator = start(tmp_path / "state")
     parent = "projects/my-project/locations/europe-west1"
     jobs = JobServiceClient(**emulator.gapic)
     made = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
     until(jobs, made.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
+    number = {"parameter_id": "n", "integer_value_spec": {"min_value": 1, "max_value": 9}}
+    tuning_job = {
+        "display_name": "tuning",
+        "max_trial_count": 2,
+        "parallel_trial_count": 1,
+        "study_spec": {
+            "metrics": [{"metric_id": "auc", "goal": "MAXIMIZE"}],
+            "parameters": [number],
+        },
+        "trial_job_spec": {"worker_pool_specs": [pool("import time; time.sleep(600)")]},
+    }
+    tuning = jobs.create_hyperparameter_tuning_job(
+        request={"parent": parent, "hyperparameter_tuning_job": tuning_job}
+    )
+    while not tuning.trials:
+        time.sleep(0.02)
+        tuning = jobs.get_hyperparameter_tuning_job(name=tuning.name)
     emulator.kill()
     emulator = start(tmp_path / "state")
     jobs = JobServiceClient(**emulator.gapic)
     job = jobs.get_custom_job(name=made.name)
     assert job.state == JobState.JOB_STATE_FAILED
     assert "server stopped" in job.error.message
+    tuning = jobs.get_hyperparameter_tuning_job(name=tuning.name)
+    assert tuning.state == JobState.JOB_STATE_FAILED
+    assert [trial.state for trial in tuning.trials] == [Trial.State.INFEASIBLE]
+    assert "server stopped" in tuning.trials[0].infeasible_reason
     again = create(jobs, parent, custom_job(pool("import time; time.sleep(600)")))
     until(jobs, again.name, lambda job: job.state == JobState.JOB_STATE_RUNNING)
     assert emulator.end() == 0  # which ends the job

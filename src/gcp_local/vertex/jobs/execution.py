@@ -108,7 +108,7 @@ def execute(run: Run, spec: Message, platform: Platform, extra: Extra) -> Report
             seconds = asked.total_seconds()
             message = f"The job ran longer than its timeout of {seconds:g} s and was ended."
             raise JobFailedError(message, "DEADLINE_EXCEEDED")
-        if run.stopping and code != 0:
+        if run.stopping:  # even if it ended well: there are programs that bear SIGTERM
             raise StoppedError
         if code != 0:
             raise JobFailedError(_failure(failed, code, prefix, run.job.name))
