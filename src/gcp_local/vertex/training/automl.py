@@ -58,6 +58,7 @@ METADATA_SCHEMA = (
 _SOURCE = model_types.ModelSourceInfo.ModelSourceType.AUTOML
 _FORMATS = ("jsonl", "csv", "bigquery")
 _TAIL = 2000
+_LOOK_SECONDS = 0.5  # how often one that waits for its turn looks whether it was stopped
 # Each training takes a core; more at a time would only wait for one another.
 _slots = threading.BoundedSemaphore(2)
 _PACKAGES = Path(gcp_local.__file__).parents[1]
@@ -96,15 +97,18 @@ class TabularTask:
     def run(self, tell: Callable[[Mapping[str, Any]], None]) -> Produced:
         """Lay out the data, train, and describe the model; see `Task.run`."""
         folder = self.platform.work / "training" / self.pipeline.name.rpartition("/")[2]
-        tell({"standIn": SAYS})
-        with _slots:
+        while not _slots.acquire(timeout=_LOOK_SECONDS):
             if self.stopped.is_set():
                 raise StoppedError
+        try:
+            if self.stopped.is_set():
+                raise StoppedError
+            tell({"standIn": SAYS})
             folder.mkdir(parents=True)
-            try:
-                return self._train(folder)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
+            return self._train(folder)
+        finally:
+            _slots.release()
+            shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self, *, closing: bool = False) -> None:  # noqa: ARG002  (its end is the same)
         """Ask the training's process to end."""

@@ -100,6 +100,7 @@ class CustomTask:
 
     def run(self, tell: Callable[[Mapping[str, Any]], None]) -> Produced:
         """Write the data out, run the job, describe the model; see `Task.run`."""
+        tell({})
         environment = {} if self.data is None else self._write_out(self.data)
         job = CustomJob(
             display_name=f"{self.pipeline.display_name[:117]}-custom-job",

@@ -252,7 +252,6 @@ class TrainingPipelineService:
             self._change(pipeline.name, change)
 
         try:
-            tell({})
             self._succeed(pipeline, task.run(tell))
         except Exception as error:  # noqa: BLE001  (a pipeline must end, and say how)
             self._fail(pipeline.name, error)

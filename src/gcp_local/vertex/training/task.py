@@ -42,7 +42,8 @@ class Task(Protocol):
         """Train, and return when it is done.
 
         Args:
-            tell: takes the task's metadata as far as they are known while it runs.
+            tell: takes the task's metadata as far as they are known while it runs; the pipeline
+                is RUNNING from the first call on.
 
         Raises:
             StoppedError: it was stopped.
