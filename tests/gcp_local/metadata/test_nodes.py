@@ -273,6 +273,8 @@ def test_a_list_has_an_order_and_pages(metadata: Client, store: str) -> None:
     assert pages == [["node-3", "node-2"], ["node-1"]]
     with pytest.raises(exceptions.BadRequest, match="order_by"):
         metadata.list_artifacts(request={"parent": store, "order_by": "labels"})
+    with pytest.raises(exceptions.BadRequest, match="page_size"):
+        metadata.list_artifacts(request={"parent": store, "page_size": 1001})
 
 
 def test_a_purge_first_tells_then_deletes(metadata: Client, store: str) -> None:

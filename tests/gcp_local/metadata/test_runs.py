@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 from google.cloud.storage import Client as StorageClient
 
@@ -97,6 +99,29 @@ def test_an_importer_takes_the_artifact_that_is_there(
     assert metadata.get_artifact(name=newest).description == "by hand"
     graph = metadata.query_artifact_lineage_subgraph(artifact=newest)
     assert {node.display_name for node in graph.executions} >= {"importer", "train", "judge"}
+
+
+def test_a_pipelines_input_artifact_is_one_of_the_metadata_store(
+    metadata: Client, store: str, runner: Runner
+) -> None:
+    runner.bucket.blob("model").upload_from_string("3")
+    model = metadata.create_artifact(
+        parent=store,
+        artifact=aiplatform_v1.Artifact(
+            schema_title="system.Model", uri=f"gs://{runner.bucket.name}/model"
+        ),
+        artifact_id="the-model",
+    )
+    job = runner.judge("run-one", "the-model")
+    assert job.state is aiplatform_v1.PipelineState.PIPELINE_STATE_SUCCEEDED, job.error
+    graph = metadata.query_artifact_lineage_subgraph(artifact=model.name)
+    executions = {node.display_name for node in graph.executions}
+    assert executions == {"run-one", "judge"}
+    assert {event.type_ for event in graph.events} == {aiplatform_v1.Event.Type.INPUT}
+    deleted: Any = metadata.delete_artifact(name=model.name)
+    deleted.result(timeout=5)
+    with pytest.raises(exceptions.ClientError, match="the-model"):
+        runner.judge("run-two", "the-model")
 
 
 def test_an_execution_that_a_failed_record_lost_is_failed(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError
 
 from gcp_local.errors import Aborted, FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
-from gcp_local.resources.listing import list_page
+from gcp_local.resources.listing import MAX_PAGE, list_page
 from gcp_local.resources.masks import changed_paths, copy_field
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.metadata.filtering import compile_node_filter, fields_of
@@ -110,6 +110,9 @@ class Nodes:
 
     def page(self, request: Message) -> tuple[list[Message], str]:
         """Answer a list: the nodes that pass its filter, oldest first unless it says otherwise."""
+        if request.page_size > MAX_PAGE:
+            message = f"page_size must be at most {MAX_PAGE}."
+            raise InvalidArgument.of_field("page_size", message)
         store = store_name(self._projects, request.parent)
         self._graph.open_store(store)
         return list_page(
