@@ -56,12 +56,11 @@ def upload(emulator: Emulator, parent: str) -> Callable[..., str]:
     """Uploads a model that echoes, or a new version of one."""
     models = ModelServiceClient(**emulator.gapic)
 
-    def run(spec: dict[str, Any], **said: Any) -> str:
-        model = {
-            "display_name": "echo/1",
-            "container_spec": spec,
-            "version_aliases": said.pop("aliases", []),
-        }
+    def run(spec: dict[str, Any] | None, **said: Any) -> str:
+        aliases = said.pop("aliases", [])
+        model: dict[str, Any] = {"display_name": "echo/1", "version_aliases": aliases}
+        if spec is not None:
+            model["container_spec"] = spec
         operation = models.upload_model(request={"parent": parent, "model": model, **said})
         return str(operation.result().model)  # type: ignore[no-untyped-call]
 
@@ -300,14 +299,16 @@ def test_what_is_not_there_is_said(
         )
 
 
-def test_a_model_of_another_place_is_not_taken(
+def test_a_model_of_another_place_or_without_a_container_is_not_taken(
     jobs: JobServiceClient, parent: str, bucket: Bucket, upload: Callable[..., str]
 ) -> None:
     name = upload(container())
+    bare = upload(None)
     elsewhere = parent.replace("europe-west1", "us-central1")
     for model, where, error in (
         (name, elsewhere, BadRequest),
         (f"{name}@7", parent, NotFound),
+        (bare, parent, BadRequest),
         (f"{name}0", parent, NotFound),
     ):
         with pytest.raises(error):

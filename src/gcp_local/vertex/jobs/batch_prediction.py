@@ -145,6 +145,9 @@ class BatchPredictionJobs:
                 f"{_AT}.model", f"{job.model!r} is not a model in {parent!r}."
             )
         model = self._models.resolve(name)
+        if not model.container_spec.image_uri:
+            message = f"{job.model!r} cannot predict in batches: it has no serving container."
+            raise InvalidArgument.of_field(f"{_AT}.model", message)
         job.model, job.model_version_id = model.name, model.version_id
         return model
 
