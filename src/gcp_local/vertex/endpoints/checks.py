@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
 DEFAULT_MACHINE = "n1-standard-2"
-_ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}|0")
+_ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 _MACHINE = re.compile(r"[a-z][a-z0-9]*-[a-z]+-[0-9]+[a-z]*(-[a-z0-9]+)?")
 _LONGEST_INFERENCE_SECONDS = 3600

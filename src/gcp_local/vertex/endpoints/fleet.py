@@ -19,6 +19,9 @@ Key = tuple[str, str]
 """An endpoint's name and a deployed model's id."""
 
 
+_PATIENCE_SECONDS = 10.0  # for a start by another thread: threads that wait are not many
+
+
 @dataclass(eq=False)
 class _Berth:
     """Where a deployed model's server is kept; one thread at a time starts or ends it."""
@@ -60,7 +63,7 @@ class Fleet:
 
         Raises:
             Aborted: the model was undeployed meanwhile, or its start was stopped.
-            Unavailable: the embedded cloud ends.
+            Unavailable: another thread is starting it, or the embedded cloud ends.
             ApiError: it cannot be started, see `ModelServer.started`.
 
         """
@@ -72,20 +75,12 @@ class Fleet:
                 raise Unavailable("The embedded cloud is ending.")
             new = _Berth(stopped=stopped or threading.Event())
             berth = self._berths.setdefault(key, new)
-        with berth.lock:
-            if berth.server is not None and not berth.server.alive:
-                berth.server.close()
-                berth.server = None
-            if berth.stopped.is_set():
-                raise _undeployed(key)
-            if berth.server is None:
-                try:
-                    berth.server = ModelServer.started(
-                        self._platform, model, occasion, stopped=berth.stopped
-                    )
-                except StoppedError:
-                    raise _undeployed(key) from None
-            return berth.server
+        if not berth.lock.acquire(timeout=_PATIENCE_SECONDS):
+            raise Unavailable(f"The server of the DeployedModel {deployed_id!r} is being started.")
+        try:
+            return self._manned(berth, key, model, occasion)
+        finally:
+            berth.lock.release()
 
     def settle(self, key: Key) -> None:
         """Take a model for deployed: the event that could stop its start has done its service."""
@@ -116,6 +111,24 @@ class Fleet:
             thread.start()
         for thread in threads:
             thread.join()
+
+    # Inside
+
+    def _manned(self, berth: _Berth, key: Key, model: Message, occasion: Occasion) -> ModelServer:
+        """See that a berth, whose lock is held, has a server that runs."""
+        if berth.server is not None and not berth.server.alive:
+            berth.server.close()
+            berth.server = None
+        if berth.stopped.is_set():
+            raise _undeployed(key)
+        if berth.server is None:
+            try:
+                berth.server = ModelServer.started(
+                    self._platform, model, occasion, stopped=berth.stopped
+                )
+            except StoppedError:
+                raise _undeployed(key) from None
+        return berth.server
 
 
 def _undeployed(key: Key) -> Aborted:

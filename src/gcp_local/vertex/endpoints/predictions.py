@@ -48,23 +48,14 @@ class _Turn:
 class PredictionService:
     """`google.cloud.aiplatform.v1.PredictionService`.
 
-    Args:
-        draw: gives a number from 0 to 1, the end excluded, for each request: the traffic split is
-            a matter of chance, as it is on Vertex AI.
-
+    The traffic split is a matter of chance for each request, as it is on Vertex AI.
     """
 
-    def __init__(
-        self,
-        endpoints: EndpointService,
-        models: ModelRegistry,
-        fleet: Fleet,
-        random_number: random.Random | None = None,
-    ) -> None:
+    def __init__(self, endpoints: EndpointService, models: ModelRegistry, fleet: Fleet) -> None:
         self._endpoints = endpoints
         self._models = models
         self._fleet = fleet
-        self._random = random_number or random.SystemRandom()
+        self._random = random.SystemRandom()
 
     def predict(self, request: Message) -> Message:
         """Predict by the model that the traffic split chooses."""
@@ -122,9 +113,10 @@ class PredictionService:
 
 
 def plain(value: Message) -> Any:
-    """Turn a protobuf Value into JSON. Whole numbers are written as such: a Value has no integers,
-    and who reads `5.0` where `5` was sent would take it for another thing.
-    """  # noqa: D205
+    """Turn a protobuf Value into JSON, whole numbers written as such.
+
+    A Value has no integers, and who reads `5.0` where `5` was sent takes it for another thing.
+    """
     return _with_integers(json_format.MessageToDict(value))  # type: ignore[arg-type]
 
 
