@@ -14,6 +14,13 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Blob, Bucket, Client, transfer_manager
 
+from gcp_local.errors import NotFound
+from gcp_local.resources.database import Database
+from gcp_local.storage.buckets import BucketStore
+from gcp_local.storage.multipart_uploads import MultipartUploads
+from gcp_local.storage.objects import ObjectStore
+from gcp_local.storage.uploads import Uploads
+from gcp_local.storage.values import ANY, Description
 from tests.gcp_local.emulators import Emulator, start
 
 MIB = 1024 * 1024
@@ -155,7 +162,28 @@ def test_an_upload_that_is_given_up_leaves_nothing(emulator: Emulator, bucket: B
     assert emulator.call("DELETE", path).status_code == 404
     assert upload.put(1, b"x")[0] == 404
     assert {path.name for path in blobs.iterdir()} <= before
-    assert emulator.call("POST", "/there-is-no-such-bucket/m?uploads").status_code == 404
+    missing = emulator.call("POST", "/there-is-no-such-bucket/m?uploads")
+    assert (missing.status_code, "<Code>NoSuchBucket</Code>" in missing.text) == (404, True)
+
+
+def test_what_was_on_its_way_into_a_deleted_bucket_is_swept_away(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    buckets = BucketStore(database)
+    buckets.create("bucket", "my-project")
+    objects = ObjectStore(database, tmp_path / "storage")
+    uploads, multipart = Uploads(database, objects), MultipartUploads(database, objects)
+    uploads.start("bucket", "r", description=Description(), preconditions=ANY, total=None)
+    upload = multipart.start("bucket", "m", Description())
+    multipart.put(upload, 1, b"x", {})
+    blobs = tmp_path / "storage" / "blobs"
+    ObjectStore(database, tmp_path / "storage")
+    assert len(list(blobs.iterdir())) == 2
+    buckets.delete("bucket", ANY)
+    ObjectStore(database, tmp_path / "storage")
+    assert list(blobs.iterdir()) == []
+    with pytest.raises(NotFound):
+        multipart.get(upload.id, "bucket", "m")
+    database.close()
 
 
 def test_a_multipart_upload_takes_no_precondition(emulator: Emulator, bucket: Bucket) -> None:

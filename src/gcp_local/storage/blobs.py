@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import google_crc32c
 
+from gcp_local.errors import InvalidArgument
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -30,6 +32,13 @@ class Blob:
     md5: str | None
     crc32c: str
     borrowed: bool = False
+
+    def check(self, md5: str | None, crc32c: str | None) -> None:
+        """Raise InvalidArgument if a checksum that the writer gave does not fit the bytes."""
+        for what, given, found in (("MD5 hash", md5, self.md5), ("CRC32C", crc32c, self.crc32c)):
+            if given is not None and given != found:
+                message = f'Provided {what} "{given}" doesn\'t match calculated {what} "{found}".'
+                raise InvalidArgument(message)
 
     def settle(self) -> None:
         """Make the file what it stays: read-only."""

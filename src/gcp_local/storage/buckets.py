@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from gcp_local.resources.database import Database
 
 
+_FORGET = (
+    "DELETE FROM uploads WHERE json_extract(body, '$.bucket') = ?",
+    "DELETE FROM multipart_parts WHERE upload IN"
+    " (SELECT id FROM multipart_uploads WHERE json_extract(body, '$.bucket') = ?)",
+    "DELETE FROM multipart_uploads WHERE json_extract(body, '$.bucket') = ?",
+    "DELETE FROM buckets WHERE name = ?",
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
     """A bucket, as far as this stand-in keeps one. Times are microseconds.
@@ -172,13 +181,17 @@ class BucketStore:
         return self.patch(name, locked, Preconditions(if_metageneration_match=metageneration))
 
     def delete(self, name: str, preconditions: Preconditions) -> None:
-        """Delete an empty bucket; AlreadyExists (409, as Cloud Storage says) if it is not empty."""
+        """Delete an empty bucket; AlreadyExists (409, as Cloud Storage says) if it is not empty.
+
+        Uploads into it that are under way are forgotten; their files go at the next start.
+        """
         with self._database.transaction():
             check_metageneration(self.get(name), preconditions)
             for table in ("objects", "noncurrent"):
                 if self._database.row(f"SELECT 1 FROM {table} WHERE bucket = ?", name):  # noqa: S608
                     raise AlreadyExists("The bucket you tried to delete is not empty.")
-            self._database.run("DELETE FROM buckets WHERE name = ?", name)
+            for statement in _FORGET:
+                self._database.run(statement, name)
 
     def _put(self, bucket: Bucket) -> None:
         self._database.run(

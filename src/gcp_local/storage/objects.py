@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local import clock
-from gcp_local.errors import InvalidArgument
 from gcp_local.storage.blobs import Blob, Blobs
 from gcp_local.storage.names import check_object_name
 from gcp_local.storage.protection import check_unprotected
@@ -225,7 +224,7 @@ class ObjectStore(ObjectReader):
         count: int | None = None,
     ) -> Object:
         try:
-            _check_sums(said, blob)
+            blob.check(said.md5, said.crc32c)
             return self._enter(bucket, name, blob, said, preconditions, count)
         except BaseException:
             blob.discard()
@@ -308,11 +307,3 @@ class ObjectStore(ObjectReader):
         parts = self._database.rows("SELECT body FROM multipart_parts")
         known = self._shelf.blobs() | {json.loads(row["body"])["blob"] for row in parts}
         return known | {upload["part"] for upload in uploads if upload["generation"] is None}
-
-
-def _check_sums(said: Description, blob: Blob) -> None:
-    pairs = (("MD5 hash", said.md5, blob.md5), ("CRC32C", said.crc32c, blob.crc32c))
-    for what, given, found in pairs:
-        if given is not None and given != found:
-            message = f'Provided {what} "{given}" doesn\'t match calculated {what} "{found}".'
-            raise InvalidArgument(message)

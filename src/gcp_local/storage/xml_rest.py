@@ -56,6 +56,8 @@ class MultipartEndpoint:
             return self._answer(request)
         except ApiError as error:
             named = error.reason if error.reason[:1].isupper() else None
+            if "bucket does not exist" in error.message:
+                named = "NoSuchBucket"
             code = named or _CODES.get(error.code, "InternalError")
             parts = {"Code": code, "Message": error.message, "Details": error.message}
             return _xml("Error", parts, error.code)
