@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def test_a_pipelines_input_artifact_is_one_of_the_metadata_store(
         runner.judge("run-two", "the-model")
 
 
-def test_an_execution_that_a_failed_record_lost_is_failed(tmp_path: Path) -> None:
+def test_what_is_rolled_back_is_written_again_and_what_gets_lost_is_failed(tmp_path: Path) -> None:
     database = Database(tmp_path / "state.db")
     graph = MetadataGraph(Resources(database), database)
     recorder = RunRecorder(graph, database)
@@ -136,7 +137,12 @@ def test_an_execution_that_a_failed_record_lost_is_failed(tmp_path: Path) -> Non
     task = job.job_detail.task_details.add(task_id=7)
     task.execution.name = f"{parent}/metadataStores/default/executions/7"
     task.execution.state = State.RUNNING
+    with suppress(ZeroDivisionError), database.transaction():
+        recorder.record(job, ended=False)
+        raise ZeroDivisionError
+    assert graph.find(task.execution.name, Execution) is None
     recorder.record(job, ended=False)
+    assert graph.get(task.execution.name, Execution).state == State.RUNNING
     task.ClearField("execution")
     recorder.record(job, ended=True)
     kept = graph.get(f"{parent}/metadataStores/default/executions/7", Execution)

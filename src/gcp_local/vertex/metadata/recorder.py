@@ -92,11 +92,15 @@ class RunRecorder:
             if ended:
                 for task_id in known.keys() - fresh.keys():
                     self._fail(known[task_id][0])
+            # What is rolled back has not been written.
+            self._database.afterwards(lambda: self._remember(job.name, {} if ended else fresh))
+
+    def _remember(self, job: str, written: dict[int, _Seen]) -> None:
         with self._lock:
-            if ended:
-                self._seen.pop(job.name, None)
+            if written:
+                self._seen[job] = written
             else:
-                self._seen[job.name] = fresh
+                self._seen.pop(job, None)
 
     def refresh(self, job: Message) -> Message:
         """Show in a job its contexts as they are now: clients put runs into experiments."""
