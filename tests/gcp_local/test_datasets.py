@@ -9,7 +9,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.gcp_local.emulators import Emulator, start
+from tests.gcp_local.emulators import Emulator
 
 SCHEMAS = "gs://google-cloud-aiplatform/schema/dataset/metadata"
 TABULAR = f"{SCHEMAS}/tabular_1.0.0.yaml"
@@ -130,16 +130,3 @@ def test_other_kinds_of_dataset_are_not_implemented(
 ) -> None:
     with pytest.raises(exceptions.MethodNotImplemented, match=kind):
         create(datasets, parent, metadata_schema_uri=f"{SCHEMAS}/{kind}_1.0.0.yaml")
-
-
-def test_datasets_survive_a_kill(tmp_path: Any) -> None:
-    emulator = start(tmp_path / "state")
-    client = aiplatform_v1.DatasetServiceClient(**emulator.gapic)
-    made = create(client, "projects/my-project/locations/europe-west1")
-    emulator.kill()
-    emulator = start(tmp_path / "state")
-    try:
-        client = aiplatform_v1.DatasetServiceClient(**emulator.gapic)
-        assert client.get_dataset(name=made.name) == made
-    finally:
-        emulator.end()

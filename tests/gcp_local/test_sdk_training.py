@@ -40,8 +40,8 @@ def sdk(server: Emulator, storage: Client, monkeypatch: pytest.MonkeyPatch) -> A
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.endpoint)
     # Seconds between two looks at a job: five in the SDK.
-    monkeypatch.setattr(training_jobs, "_JOB_WAIT_TIME", 0.05)
-    monkeypatch.setattr(jobs, "_JOB_WAIT_TIME", 0.05)
+    monkeypatch.setattr(training_jobs, "_JOB_WAIT_TIME", 0.2)
+    monkeypatch.setattr(jobs, "_JOB_WAIT_TIME", 0.2)
     aiplatform.init(
         project="my-project",
         location="europe-west1",

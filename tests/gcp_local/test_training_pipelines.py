@@ -92,11 +92,11 @@ class Place:
     def until(
         self, name: str, holds: Callable[[aiplatform_v1.TrainingPipeline], bool]
     ) -> aiplatform_v1.TrainingPipeline:
-        for _ in range(3000):
+        for _ in range(1200):
             pipeline = self.pipelines.get_training_pipeline(name=name)
             if holds(pipeline):
                 return pipeline
-            time.sleep(0.02)
+            time.sleep(0.05)
         raise AssertionError(pipeline)
 
     def ended(self, pipeline: aiplatform_v1.TrainingPipeline) -> aiplatform_v1.TrainingPipeline:
@@ -319,6 +319,11 @@ def test_a_killed_server_leaves_a_failed_pipeline_and_no_process(tmp_path: Path)
         assert found.state == State.PIPELINE_STATE_FAILED
         assert found.error.code == 10
         assert "server stopped" in found.error.message
+        datasets = aiplatform_v1.DatasetServiceClient(**again.gapic)
+        kept = datasets.get_dataset(name=f"{place.parent}/datasets/{place.dataset}")
+        assert kept.metadata["inputConfig"]["gcsSource"]["uri"] == [  # type: ignore[index]
+            "gs://some-bucket/customers.csv"
+        ]
         for _ in range(500):
             if not processes_of(pipeline.name):
                 break
