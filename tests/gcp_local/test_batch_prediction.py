@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
+import google_crc32c
 import pytest
 from google.api_core.exceptions import BadRequest, MethodNotImplemented, NotFound
 from google.cloud.aiplatform_v1 import (
@@ -17,7 +21,7 @@ from google.cloud.aiplatform_v1 import (
 )
 from google.cloud.storage import Bucket
 
-from gcp_local.vertex.jobs.instances import Conversion, Input, UnreadableError, read
+from gcp_local.vertex.jobs.instances import Conversion, Input, UnreadableError, read, records
 from tests.gcp_local.emulators import Emulator
 from tests.gcp_local.serving_programs import ECHO
 
@@ -157,6 +161,36 @@ def test_a_table_is_predicted_on_row_by_row_and_told_by_its_key(
     ]
 
 
+def record(data: bytes) -> bytes:
+    """A record of a TFRecord file, by the format's own description."""
+
+    def masked(part: bytes) -> bytes:
+        plain = google_crc32c.value(part)
+        return struct.pack("<I", (((plain >> 15) | (plain << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    length = struct.pack("<Q", len(data))
+    return length + masked(length) + data + masked(data)
+
+
+def test_records_are_sent_in_base64(
+    bucket: Bucket, predicted: Callable[..., BatchPredictionJob]
+) -> None:
+    whole = record(b"hello") + record(b"")
+    bucket.blob("in/a.gz").upload_from_string(gzip.compress(whole))
+    bucket.blob("in/b.gz").upload_from_string(gzip.compress(whole[:-1] + b"!"))
+    bucket.blob("in/c.gz").upload_from_string(b"not gzip")
+    wanted = job(bucket, "in/*.gz", **unmanaged())
+    wanted["input_config"]["instances_format"] = "tf-record-gzip"
+    found = predicted(wanted)
+    assert found.state == JobState.JOB_STATE_SUCCEEDED, found.error
+    results, _ = outputs(bucket, found)
+    sent = [json.loads(line)["instance"] for line in results.splitlines()]
+    assert sent == [{"b64": "aGVsbG8="}, {"b64": ""}, {"b64": "aGVsbG8="}]
+    first, second = (failure.message for failure in found.partial_failures)
+    assert "in/b.gz cannot be read: A record was damaged" in first
+    assert "in/c.gz cannot be read" in second
+
+
 def test_what_cannot_be_predicted_is_told_with_its_reason(
     bucket: Bucket, predicted: Callable[..., BatchPredictionJob]
 ) -> None:
@@ -276,7 +310,6 @@ def test_what_vertex_ai_would_refuse_is_refused(
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("input_config.instances_format", "tf-record", "tf-record"),
         (
             "input_config",
             {"bigquery_source": {"input_uri": "bq://p.d.t"}, "instances_format": "bigquery"},
@@ -324,6 +357,21 @@ def content(uri: str) -> bytes:
     if uri != "gs://b/picture":
         raise UnreadableError(f"{uri} is not there")
     return b"\x00\xff"
+
+
+def test_a_damaged_or_endless_record_is_not_read() -> None:
+    # With these bytes begin the event files that TensorFlow writes: 24, and its checksum.
+    assert record(bytes(24))[:12] == bytes.fromhex("1800000000000000a37f4b22")
+    endless = struct.pack("<Q", 2**63)
+    plain = google_crc32c.value(endless)
+    masked = (((plain >> 15) | (plain << 17)) + 0xA282EAD8) & 0xFFFFFFFF
+    for content, said in (
+        (b"text", "not a TFRecord file"),
+        (record(b"data")[:-1], "was damaged"),
+        (endless + struct.pack("<I", masked), "at most"),
+    ):
+        with pytest.raises(UnreadableError, match=said):
+            list(records(io.BytesIO(content)))
 
 
 ROW = {"id": 7, "age": 44, "kind": "a"}

@@ -9,8 +9,11 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import google_crc32c
 
 from gcp_local.errors import InvalidArgument, Unimplemented
 
@@ -19,8 +22,11 @@ if TYPE_CHECKING:
 
     from gcp_local.rpc.protos import Message
 
-FORMATS = ("jsonl", "csv", "file-list")
-_NOT_HERE = ("tf-record", "tf-record-gzip", "bigquery", "vertex-multimodal-dataset")
+RECORDS = ("tf-record", "tf-record-gzip")
+FORMATS = ("jsonl", "csv", "file-list", *RECORDS)
+_NOT_HERE = ("bigquery", "vertex-multimodal-dataset")
+_HEADER, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
+_MAX_RECORD = 256 * 1024 * 1024
 _TYPES = ("", "object", "array")
 
 
@@ -80,6 +86,9 @@ def conversion_of(config: Message, form: str, *, at: str) -> Conversion:
             f"Invalid instances_format {form!r}: one of {', '.join(FORMATS)}.",
         )
     at = f"{at}.instance_config"
+    fields = (config.key_field, *config.included_fields, *config.excluded_fields)
+    if form in RECORDS and any(fields):
+        raise Unimplemented(f"{at}: the embedded cloud does not look into the records of {form}.")
     if config.instance_type not in _TYPES:
         message = f"Invalid instance_type {config.instance_type!r}: object or array."
         raise InvalidArgument.of_field(f"{at}.instance_type", message)
@@ -110,7 +119,7 @@ def read(
     """Go through the inputs in a file.
 
     Args:
-        form: one of `FORMATS`.
+        form: one of `FORMATS` that is text; see `records`.
         lines: the file's lines.
         conversion: how an input becomes an instance.
         content: gives the bytes of a `gs://` URI, or raises UnreadableError.
@@ -130,6 +139,35 @@ def read(
                 yield Input(encoded, {"instance": line.strip()}, encoded)
         except UnreadableError as error:
             yield Input(line, {"instance": line}, error=str(error))
+
+
+def records(file: BinaryIO) -> Iterator[Input]:
+    """Go through the records of a TFRecord file, each sent as it is, in base64.
+
+    A record is its length, that number's checksum, the data and their checksum:
+    https://www.tensorflow.org/tutorials/load_data/tfrecord.
+
+    Raises:
+        UnreadableError: it is not such a file, or was damaged.
+
+    """
+    while header := file.read(_HEADER.size):
+        length, check = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, None)
+        if check != _masked(header[:8]):
+            raise UnreadableError("It is not a TFRecord file, or was damaged.")
+        if length > _MAX_RECORD:
+            raise UnreadableError(f"A record has {length} bytes, at most {_MAX_RECORD} are read.")
+        data, tail = file.read(length), file.read(_TAIL.size)
+        if len(tail) < _TAIL.size or _TAIL.unpack(tail)[0] != _masked(data):
+            raise UnreadableError("A record was damaged.")
+        instance = {"b64": base64.b64encode(data).decode()}
+        yield Input(instance, {"instance": instance}, instance)
+
+
+def _masked(data: bytes) -> int:
+    """Give the checksum by which TFRecord files are checked."""
+    plain: int = google_crc32c.value(data)
+    return ((plain >> 15 | plain << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _json(line: str) -> Any:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import gzip
 import json
 import re
 import shutil
 import threading
 import uuid
+import zlib
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from google.cloud.aiplatform_v1.types import model as model_types
 from google.rpc import code_pb2  # type: ignore[import-untyped]
@@ -20,7 +22,14 @@ from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import ApiError
 from gcp_local.rpc.protos import to_json
 from gcp_local.vertex.jobs.execution import check_bucket
-from gcp_local.vertex.jobs.instances import Conversion, Input, UnreadableError, read
+from gcp_local.vertex.jobs.instances import (
+    RECORDS,
+    Conversion,
+    Input,
+    UnreadableError,
+    read,
+    records,
+)
 from gcp_local.vertex.jobs.lifecycle import JobFailedError
 from gcp_local.vertex.jobs.results import Results
 from gcp_local.vertex.serving.contract import Occasion
@@ -37,6 +46,10 @@ DEFAULT_BATCH = 64
 _PREDICTION_SECONDS = 600.0
 _MAX_PARTIAL_FAILURES = 20
 _AUTOML = model_types.ModelSourceInfo.ModelSourceType.AUTOML
+# Of a gzip file, besides an OSError, which it shares with a disk that is broken.
+_UNREADABLE = (
+    ApiError, UnreadableError, UnicodeDecodeError, gzip.BadGzipFile, EOFError, zlib.error,
+)  # fmt: skip
 _WILD = re.compile(r"[*?\[]")
 
 
@@ -111,9 +124,13 @@ def _inputs(
         bucket, _, name = uri.removeprefix("gs://").partition("/")
         try:
             path = platform.objects.open_path(bucket, name)
+            if form in RECORDS:
+                with gzip.open(path) if form.endswith("-gzip") else path.open("rb") as file:
+                    yield from records(cast("BinaryIO", file))
+                continue
             with path.open(encoding="utf-8-sig", newline="\n") as lines:
                 yield from read(form, lines, conversion, content)
-        except (ApiError, UnreadableError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             _note(run, f"{uri} cannot be read: {error}")
 
 
