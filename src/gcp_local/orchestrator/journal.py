@@ -105,8 +105,10 @@ class Journal:
 
     def start(self, pipeline_name: str, inputs: Values, unproven: Sequence[str] = ()) -> None:
         """Set the job running; what in it is unproven is told in its execution's metadata."""
+        self._saver.begin()
         with self._change() as moment:
-            self._job.state = JobState.RUNNING
+            if self._job.state != JobState.CANCELLING:  # it may have been asked to stop by now
+                self._job.state = JobState.RUNNING
             self._job.start_time.CopyFrom(moment)
             detail = self._job.job_detail
             detail.Clear()

@@ -33,6 +33,9 @@ class Saver:
         self._changes = self._saved = 0
         self._hurry = self._ended = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+
+    def begin(self) -> None:
+        """Save from now on, until `end`."""
         self._thread.start()
 
     def changed(self) -> None:

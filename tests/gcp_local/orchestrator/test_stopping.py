@@ -133,6 +133,26 @@ def test_cancelling_does_not_wait_for_the_end_of_a_pause(
     assert (tmp_path / "tries").read_text() == "x\n"
 
 
+def test_a_job_that_is_cancelled_at_once_runs_nothing_more(
+    plain_cloud: Cloud, tmp_path: Path
+) -> None:
+    @dsl.pipeline(name="early")
+    def early(path: str) -> None:
+        c.touch(path=path).after(c.sleep(seconds=600.0))
+
+    path = tmp_path / "ran"
+    name = plain_cloud.submit(early, {"path": str(path)})
+    plain_cloud.orchestrator.cancel(name)
+    plain_cloud.orchestrator.cancel(name)
+    result = plain_cloud.wait(name, timeout=10)
+    assert result.state is JobState.CANCELLED
+    assert set(result.states().values()) <= {CANCELLED}
+    assert not path.exists()
+    seen = list(dict.fromkeys(JobState(job.state) for job in result.history))
+    assert seen[-1] is JobState.CANCELLED
+    assert JobState.RUNNING not in seen[seen.index(JobState.CANCELLING) :]
+
+
 def test_a_component_that_ignores_the_signal_to_end_is_killed(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
