@@ -150,7 +150,8 @@ def test_a_job_that_is_cancelled_at_once_runs_nothing_more(
     assert not path.exists()
     seen = list(dict.fromkeys(JobState(job.state) for job in result.history))
     assert seen[-1] is JobState.CANCELLED
-    assert JobState.RUNNING not in seen[seen.index(JobState.CANCELLING) :]
+    if JobState.CANCELLING in seen:  # it may have ended before that was saved
+        assert JobState.RUNNING not in seen[seen.index(JobState.CANCELLING) :]
 
 
 def test_a_component_that_ignores_the_signal_to_end_is_killed(
