@@ -49,7 +49,6 @@ def logs(bucket: Bucket) -> list[str]:
 @pytest.mark.parametrize("image", [PREBUILT, "python:3.11"])
 @pytest.mark.usefixtures("sdk")
 def test_a_local_script_is_packaged_and_run(tmp_path: Path, bucket: Bucket, image: str) -> None:
-    pytest.importorskip("setuptools", reason="the SDK packages scripts by setuptools")
     script = tmp_path / "task.py"
     script.write_text(SCRIPT)
     job = aiplatform.CustomJob.from_local_script(
