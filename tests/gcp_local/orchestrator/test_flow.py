@@ -410,4 +410,3 @@ def test_a_hundred_tasks_do_not_slow_down(cloud: Cloud) -> None:
     result = cloud.succeed(hundred)
     assert set(result.states().values()) == {RAN}
     assert time.monotonic() - started < 10
-    assert len(result.history) < 100
