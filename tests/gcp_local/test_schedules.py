@@ -15,6 +15,8 @@ from google.cloud import aiplatform_v1, artifactregistry_v1
 from google.protobuf import field_mask_pb2
 from kfp.registry import ApiAuth, RegistryClient
 
+from gcp_local import clock
+from gcp_local.cloud import Cloud
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.collection import Resources
 from gcp_local.resources.database import Database
@@ -405,6 +407,32 @@ def due_two_days_ago(state: Path, *names: str) -> None:
         schedule.next_run_time.FromDatetime(datetime.now(UTC) - timedelta(days=2))
         resources.replace(name, schedule)
     database.close()
+
+
+def test_what_comes_due_while_a_thousand_others_are_looked_at_is_started(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path, "http://127.0.0.1:1")
+    collection = "projects/1/locations/europe-west1/schedules"
+
+    def add(number: int, due: timedelta) -> str:
+        name, moment = f"{collection}/{number}", datetime.now(UTC) + due
+        schedule = Schedule(name=name, cron="0 3 1 1 *", state="ACTIVE", next_run_time=moment)
+        cloud.resources.add(name, Schedule.pb(schedule))
+        return name
+
+    try:
+        with cloud.database.transaction():
+            for number in range(1000):
+                add(number, timedelta(days=30))
+            near = add(1000, timedelta(seconds=0.3))
+        clock.wake()
+        for _ in range(100):
+            time.sleep(0.05)
+            if cloud.resources.get(near, raw(Schedule)).HasField("last_scheduled_run_response"):
+                break
+        else:
+            pytest.fail("nothing came of the run")
+    finally:
+        cloud.close()
 
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)

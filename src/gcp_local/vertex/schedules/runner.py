@@ -72,9 +72,12 @@ class ScheduleRunner:
     def _run(self) -> None:
         while not self._closed.is_set():
             seen = clock.wakings()
+            # What comes due after this moment is what the next look is for: so nothing is missed
+            # that comes due while the others are started.
+            now = clock.now()
             try:
-                self._start_what_is_due()
-                until = self._next_look()
+                self._start_what_is_due(now)
+                until = self._next_look(now)
             except Unavailable:
                 until = None
             except Exception:
@@ -82,32 +85,35 @@ class ScheduleRunner:
                 until = clock.now() + _AFTER_A_FAULT
             clock.wait(until, seen)
 
-    def _next_look(self) -> datetime | None:
+    def _next_look(self, now: datetime) -> datetime | None:
         """Tell when to look again at the latest, None if only a change can bring anything."""
         # The wait of a machine that is suspended meanwhile gets longer by that: hence no long one.
-        now = clock.now()
         until = wakes_at(self._active(), now)
         return None if until is None else min(until, now + _LONGEST_WAIT)
 
-    def _start_what_is_due(self) -> None:
+    def _start_what_is_due(self, now: datetime) -> None:
         """Take one step after the other, the earliest run first, until all schedules wait."""
-        waiting = {schedule.name: schedule for schedule in self._active()}
-        while waiting and not self._closed.is_set():
-            name = min(waiting, key=lambda name: _order(waiting[name]))
-            schedule = self._step(name)
+        due = {
+            schedule.name: schedule
+            for schedule in self._active()
+            if next_step(schedule, now, active=0) is not Step.WAIT
+        }
+        while due and not self._closed.is_set():
+            name = min(due, key=lambda name: _order(due[name]))
+            schedule = self._step(name, now)
             if schedule is None:
-                del waiting[name]
+                del due[name]
             else:
-                waiting[name] = schedule
+                due[name] = schedule
 
-    def _step(self, name: str) -> Message | None:
+    def _step(self, name: str, now: datetime) -> Message | None:
         """Do what comes next for a schedule; give it as it is then, None if it has to wait."""
         with self._database.transaction():
             schedule = self._resources.find(name, Schedule)
             if schedule is None:
                 return None
             active = self._pipelines.active_of(name)
-            step = next_step(schedule, clock.now(), active)
+            step = next_step(schedule, now, active)
             if step in (Step.WAIT, Step.QUEUE):
                 return None
             if step is Step.COMPLETE:
