@@ -1,4 +1,8 @@
-"""Field masks: which fields of a resource an answer shows, and which an update sets."""
+"""Field masks: which fields of a resource an answer shows, and which an update sets.
+
+Clients write paths as `displayName` or `display_name`; in a message that was read they are the
+latter, as JSON's FieldMask has it.
+"""
 
 from __future__ import annotations
 
@@ -14,65 +18,78 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=Message)
 
 
-def snake_case(paths: Iterable[str]) -> list[str]:
-    """Write the paths of a mask in snake case: clients send them in either."""
-    return [re.sub(r"([A-Z])", r"_\1", path).lower() for path in paths]
+def masked(resources: Iterable[M], mask: Message, kind: type[M]) -> list[M]:
+    """Leave only the fields of a read mask; an empty one, or `*`, leaves all.
 
-
-def read_mask(mask: Message, kind: type[Message]) -> Message:
-    """Check a read mask for resources of that kind; it may name one entry of a `Struct`.
+    Args:
+        resources: all of them.
+        mask: a FieldMask, which may name one entry of a `Struct`.
+        kind: the resources' message class.
 
     Raises:
-        InvalidArgument: a path that the resource has not.
+        InvalidArgument: a path that the resources do not have.
 
     """
-    checked = FieldMask(paths=snake_case(mask.paths))
-    for path in checked.paths:
+    paths = list(mask.paths)
+    entries = [path for path in paths if _is_entry(path, kind.DESCRIPTOR)]
+    whole = FieldMask(paths=[path for path in paths if path not in entries])
+    for path in whole.paths:
         known = FieldMask(paths=[path]).IsValidForDescriptor(kind.DESCRIPTOR)
-        if path != "*" and not known and not _is_entry(path, kind.DESCRIPTOR):
+        if path != "*" and not known:
             raise InvalidArgument.of_field("read_mask", f"Invalid read mask path {path!r}.")
-    return checked
-
-
-def masked(resource: M, mask: Message) -> M:
-    """Leave only the fields of a checked mask; all of them if it has none."""
-    if not mask.paths or "*" in mask.paths:
-        return resource
-    kind = type(resource)
-    entries = [path for path in mask.paths if _is_entry(path, kind.DESCRIPTOR)]
-    shown = kind()
-    FieldMask(paths=[path for path in mask.paths if path not in entries]).MergeMessage(
-        resource, shown
-    )
-    for path in entries:
-        name, _, key = path.partition(".")
-        kept, whole = getattr(shown, name).fields, getattr(resource, name).fields
-        for each in whole:
-            if key in (each, *snake_case([each])):
-                kept[each].CopyFrom(whole[each])
+    if not paths or "*" in paths:
+        return list(resources)
+    shown = []
+    for resource in resources:
+        part = kind()
+        whole.MergeMessage(resource, part)
+        for path in entries:
+            _copy_entry(resource, part, path)
+        shown.append(part)
     return shown
 
 
-def changed_paths(mask: Sequence[str], wanted: Message, changeable: Sequence[str]) -> list[str]:
-    """Tell which fields an update sets.
+def update_paths(mask: Message, changeable: Sequence[str]) -> list[str]:
+    """Tell which fields an update sets whose mask is required.
 
     Args:
-        mask: the paths of its mask, `*` for all; without any, the fields that are set count.
-        wanted: the resource as the update gives it.
+        mask: a FieldMask.
         changeable: the fields that an update may set.
+
+    Raises:
+        InvalidArgument: no path, or one that cannot be set.
+
+    """
+    paths = list(mask.paths)
+    known = ", ".join(changeable)
+    if not paths:
+        message = f"update_mask is required: one can update {known}."
+        raise InvalidArgument.of_field("update_mask", message)
+    for path in paths:
+        if path not in changeable:
+            message = f"Invalid update mask path {path!r}: one can update {known}."
+            raise InvalidArgument.of_field("update_mask", message)
+    return paths
+
+
+def changed_paths(mask: Message, wanted: Message, changeable: Sequence[str]) -> list[str]:
+    """Tell which fields an update sets whose mask is optional.
+
+    Args:
+        mask: a FieldMask, `*` for all; without any path, the fields that are set count.
+        wanted: the resource as the update gives it.
+        changeable: as for `update_paths`.
 
     Raises:
         InvalidArgument: a path that cannot be set.
 
     """
-    if not mask:
+    if not mask.paths:
         return [path for path in changeable if _is_set(wanted, path)]
-    for path in mask:
-        if path != "*" and path not in changeable:
-            known = ", ".join(changeable)
-            message = f"Invalid update mask path {path!r}: one can update {known}."
-            raise InvalidArgument.of_field("update_mask", message)
-    return list(changeable if "*" in mask else mask)
+    if "*" in mask.paths:
+        update_paths(mask, [*changeable, "*"])
+        return list(changeable)
+    return update_paths(mask, changeable)
 
 
 def _is_set(message: Message, path: str) -> bool:
@@ -102,3 +119,11 @@ def _is_entry(path: str, descriptor: Any) -> bool:
     if field is None or field.message_type is None or not key or "." in key:
         return False
     return bool(field.message_type.full_name == Struct.DESCRIPTOR.full_name)
+
+
+def _copy_entry(source: Message, target: Message, path: str) -> None:
+    """Copy one entry of a `Struct`; the reading of the mask has put its key in snake case too."""
+    name, _, key = path.partition(".")
+    for own, value in getattr(source, name).fields.items():
+        if key in (own, re.sub(r"([A-Z])", r"_\1", own).lower()):
+            getattr(target, name).fields[own].CopyFrom(value)

@@ -21,8 +21,8 @@ from gcp_local import clock
 from gcp_local.errors import Aborted, InvalidArgument, Unimplemented
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import masked, update_paths
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp, to_json
-from gcp_local.vertex.masks import masked, update_paths
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 

@@ -17,8 +17,8 @@ from google.cloud.aiplatform_v1.types import model_service as service_types
 from gcp_local import clock
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
-from gcp_local.vertex.masks import masked
 
 if TYPE_CHECKING:
     from gcp_local.resources.collection import Resources

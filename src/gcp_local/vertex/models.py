@@ -14,8 +14,8 @@ from gcp_local.errors import (
 )
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import masked, update_paths
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
-from gcp_local.vertex.masks import masked, update_paths
 from gcp_local.vertex.model_checks import (
     check_alias,
     check_container,

@@ -21,7 +21,7 @@ from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import masked, read_mask
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_settings
@@ -147,10 +147,8 @@ class PipelineService:
             newest_first=True,
         )
         page = [self._recorder.refresh(job) for job in page]
-        if request.read_mask.paths:
-            mask = read_mask(request.read_mask, PipelineJob)
-            page = [masked(job, mask) for job in page]
-        return ListPipelineJobsResponse(pipeline_jobs=page, next_page_token=token)
+        shown = masked(page, request.read_mask, PipelineJob)
+        return ListPipelineJobsResponse(pipeline_jobs=shown, next_page_token=token)
 
     def cancel_pipeline_job(self, request: Message) -> Message:
         """Ask a job to end; it is CANCELLED a moment later."""

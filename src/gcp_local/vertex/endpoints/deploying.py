@@ -10,6 +10,7 @@ from google.cloud.aiplatform_v1.types import endpoint_service as service_types
 
 from gcp_local import clock
 from gcp_local.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from gcp_local.resources.masks import update_paths
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.endpoints.checks import (
     accelerator_of,
@@ -19,7 +20,6 @@ from gcp_local.vertex.endpoints.checks import (
     complete_resources,
 )
 from gcp_local.vertex.endpoints.traffic import Split, after_deploying, after_undeploying
-from gcp_local.vertex.masks import update_paths
 from gcp_local.vertex.naming import check_display_name
 from gcp_local.vertex.settings import check_account
 

@@ -11,7 +11,7 @@ from google.cloud.aiplatform_v1.types import featurestore_service as store_types
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import changed_paths, copy_field, masked, read_mask, snake_case
+from gcp_local.resources.masks import changed_paths, copy_field, masked
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.features.groups import DeleteOperationMetadata, Feature, FeatureGroup
 from gcp_local.vertex.features.rules import (
@@ -81,7 +81,6 @@ class Features:
         if request.latest_stats_count:
             message = "latest_stats_count is only for the features of a (legacy) featurestore."
             raise InvalidArgument.of_field("latest_stats_count", message)
-        mask = read_mask(request.read_mask, Feature)
         page, token = list_page(
             self._resources.children(group, Feature),
             with_page_size(request, _LARGEST_PAGE),
@@ -89,13 +88,13 @@ class Features:
             filterable=_FILTERABLE,
             sortable=_SORTABLE,
         )
-        shown = [masked(feature, mask) for feature in page]
+        shown = masked(page, request.read_mask, Feature)
         return ListFeaturesResponse(features=shown, next_page_token=token)
 
     def update_feature(self, request: Message) -> Message:
         """Change the fields of the mask."""
         said = request.feature
-        paths = changed_paths(snake_case(request.update_mask.paths), said, _UPDATABLE)
+        paths = changed_paths(request.update_mask, said, _UPDATABLE)
         with self._database.transaction():
             feature = self._get(said.name)
             check_etag(feature, said)

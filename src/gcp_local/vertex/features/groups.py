@@ -13,8 +13,8 @@ from google.cloud.aiplatform_v1.types import operation as operation_types
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import changed_paths, copy_field, snake_case
-from gcp_local.rpc.protos import Empty, Message, copy_of, raw
+from gcp_local.resources.masks import changed_paths, copy_field
+from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw
 from gcp_local.vertex.features.rules import (
     check_column,
     check_etag,
@@ -92,9 +92,9 @@ class FeatureGroups:
     def update_feature_group(self, request: Message) -> Message:
         """Change the fields of the mask; the table itself stays the same."""
         said = request.feature_group
-        asked = snake_case(request.update_mask.paths)
-        whole = [path for path in asked if path != _COLUMNS]
-        paths = changed_paths(whole, said, _UPDATABLE) if whole or not asked else []
+        asked = list(request.update_mask.paths)
+        whole = FieldMask(paths=[path for path in asked if path != _COLUMNS])
+        paths = changed_paths(whole, said, _UPDATABLE) if whole.paths or not asked else []
         with self._database.transaction():
             group = self._get(said.name)
             check_etag(group, said)

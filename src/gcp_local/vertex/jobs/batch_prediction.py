@@ -11,13 +11,13 @@ from google.cloud.aiplatform_v1.types import model as model_types
 
 from gcp_local.errors import InvalidArgument, Unimplemented
 from gcp_local.resources.labels import check_labels
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw
 from gcp_local.vertex.jobs.instances import conversion_of
 from gcp_local.vertex.jobs.lifecycle import Jobs
 from gcp_local.vertex.jobs.machines import check_machine
 from gcp_local.vertex.jobs.prediction import predict
 from gcp_local.vertex.jobs.results import FORMATS
-from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 

@@ -8,12 +8,12 @@ from google.cloud.aiplatform_v1.types import custom_job as job_types
 from google.cloud.aiplatform_v1.types import job_service as service_types
 
 from gcp_local.resources.labels import check_labels
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw
 from gcp_local.vertex.jobs.execution import Extra, Reported, execute
 from gcp_local.vertex.jobs.experiments import check_experiment
 from gcp_local.vertex.jobs.lifecycle import Jobs
 from gcp_local.vertex.jobs.worker_pools import checked_spec
-from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 

@@ -18,10 +18,10 @@ from google.cloud.aiplatform_v1.types import operation as operation_types
 from gcp_local import clock
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import changed_paths, masked
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.jobs.lifecycle import FILTERABLE
 from gcp_local.vertex.jobs.monitoring_checks import AT, check_job
-from gcp_local.vertex.masks import masked, snake, update_paths
 from gcp_local.vertex.naming import location_of
 
 if TYPE_CHECKING:
@@ -214,14 +214,7 @@ class MonitoringJobs:
 
 def _paths(request: Message) -> Sequence[str]:
     """Read the update mask."""
-    asked = [snake(path) for path in request.update_mask.paths]
-    if not asked:
-        set_fields = {
-            field.name for field, _ in request.model_deployment_monitoring_job.ListFields()
-        }
-        return [name for name in _UPDATABLE if name in set_fields]
-    if asked == ["*"]:
-        return _UPDATABLE
-    if any(path.startswith(f"{_OBJECTIVES}.") for path in asked):
+    if any(path.startswith(f"{_OBJECTIVES}.") for path in request.update_mask.paths):
         raise Unimplemented(f"update_mask: name {_OBJECTIVES} as a whole.")
-    return update_paths(request.update_mask, _UPDATABLE)
+    said = request.model_deployment_monitoring_job
+    return changed_paths(request.update_mask, said, _UPDATABLE)

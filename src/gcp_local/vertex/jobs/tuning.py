@@ -14,6 +14,7 @@ from gcp_local import clock
 from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.labels import check_labels
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.jobs.custom_jobs import AT_ONCE, CustomJob
 from gcp_local.vertex.jobs.execution import Extra, Reported
@@ -23,7 +24,6 @@ from gcp_local.vertex.jobs.measurements import Measured, final, measurements
 from gcp_local.vertex.jobs.search import Tried, as_argument, suggestion
 from gcp_local.vertex.jobs.study import study_of
 from gcp_local.vertex.jobs.worker_pools import checked_spec
-from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 

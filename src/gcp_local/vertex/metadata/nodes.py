@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from google.cloud.aiplatform_v1.types import operation as operation_types
 from google.protobuf.message import DecodeError
@@ -144,12 +144,12 @@ class Nodes:
                     f"Specified {self._noun.kind.DESCRIPTOR.name} `etag`: `{wanted.etag}` does not"
                     f" match server `etag`: `{node.etag}`"
                 )
-            for path in self._paths(request.update_mask.paths, wanted, node):
+            for path in self._paths(request.update_mask, wanted, node):
                 copy_field(wanted, node, path)
             self._check(node)
             return self._graph.put(node)
 
-    def _paths(self, mask: Any, wanted: Message, node: Message) -> list[str]:
+    def _paths(self, mask: Message, wanted: Message, node: Message) -> list[str]:
         """Tell which fields to set.
 
         Raises:
@@ -158,7 +158,7 @@ class Nodes:
         """
         for field in ("schema_title", "schema_version"):
             asked = getattr(wanted, field)
-            if (asked and asked != getattr(node, field)) or field in mask:
+            if (asked and asked != getattr(node, field)) or field in mask.paths:
                 message = f"The field {field!r} of {node.name!r} cannot be changed."
                 raise InvalidArgument.of_field(f"{self._noun.field}.{field}", message)
         return changed_paths(mask, wanted, self._noun.changeable)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, Unimplemented
-from gcp_local.resources.masks import copy_field, snake_case
+from gcp_local.resources.masks import copy_field
 from gcp_local.rpc.protos import Message, copy_of
 from gcp_local.vertex.naming import check_display_name
 from gcp_local.vertex.schedules import cron
@@ -99,7 +99,7 @@ def updated(schedule: Message, request: Message) -> tuple[Message, list[str]]:
 
     """
     said = request.schedule
-    paths = snake_case(request.update_mask.paths)
+    paths = list(request.update_mask.paths)
     if not paths:
         raise InvalidArgument.of_field("update_mask", "update_mask is required.")
     if paths == ["*"]:

@@ -12,7 +12,7 @@ from gcp_local import clock
 from gcp_local.errors import Aborted, AlreadyExists, InvalidArgument
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import changed_paths, copy_field, masked, read_mask
+from gcp_local.resources.masks import changed_paths, copy_field, masked
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name
 from gcp_local.vertex.tensorboard.kinds import Experiment, Run, Tensorboard, TimeSeries
@@ -99,8 +99,7 @@ class Shelf:
             filterable=fields,
             sortable=sortable,
         )
-        mask = read_mask(request.read_mask, self._noun.kind)
-        return [masked(resource, mask) for resource in page], token
+        return masked(page, request.read_mask, self._noun.kind), token
 
     def update(self, request: Message) -> Message:
         """Change the fields of a mask, or without one the fields that are set."""
@@ -109,7 +108,7 @@ class Shelf:
             kept = self.get(wanted.name, f"{self._noun.field}.name")
             if wanted.etag and wanted.etag != kept.etag:
                 raise Aborted(f"The etag {wanted.etag!r} is not that of {kept.name!r}.")
-            paths = changed_paths(request.update_mask.paths, wanted, self._noun.changeable)
+            paths = changed_paths(request.update_mask, wanted, self._noun.changeable)
             for path in paths:
                 copy_field(wanted, kept, path)
             self._check(kept, kept.name.rsplit("/", 2)[0])

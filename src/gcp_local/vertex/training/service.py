@@ -32,8 +32,8 @@ from gcp_local.errors import (
 )
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Empty, Message, Value, copy_of, from_json, raw, timestamp
-from gcp_local.vertex.masks import masked
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 from gcp_local.vertex.training import automl, custom
