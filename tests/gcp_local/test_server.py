@@ -86,6 +86,8 @@ def test_a_malformed_body_is_refused_and_the_field_named(
         f"{JOBS}?unknown=1",
         f"{JOBS}?pageSize=many",
         f"{JOBS}?pageSize=1&pageSize=2",
+        f"{JOBS}?readMask=name&readMask.paths=name",
+        f"{JOBS}?readMask.paths=name&readMask=name",
         f"{JOBS}?pageSize=-1",
         f"{JOBS}?pageToken=forged",
         f"{JOBS}?readMask=nothing",

@@ -264,6 +264,8 @@ def _query_as_json(query: Sequence[tuple[str, str]], kind: type[Message]) -> dic
                 raise _cannot_bind(name)
             descriptor = field.message_type
             here = here.setdefault(field.name, {})
+            if not isinstance(here, dict):
+                raise _twice(name)
         field = _field(descriptor, last, name)
         typed: str | bool = value
         if field.type == _BOOL and value.lower() in ("true", "false"):
@@ -271,7 +273,7 @@ def _query_as_json(query: Sequence[tuple[str, str]], kind: type[Message]) -> dic
         if field.is_repeated:
             here.setdefault(field.name, []).append(typed)
         elif field.name in here:
-            raise InvalidArgument(f"Query parameter {name!r} is given twice.")
+            raise _twice(name)
         elif field.type == _MESSAGE and field.message_type.full_name.endswith(".FieldMask"):
             here[field.name] = _camel(value)
         else:
@@ -289,6 +291,10 @@ def _field(descriptor: Any, name: str, whole: str) -> Any:
         if name in (field.name, field.json_name):
             return field
     raise _cannot_bind(whole)
+
+
+def _twice(name: str) -> InvalidArgument:
+    return InvalidArgument(f"Query parameter {name!r} is given twice.")
 
 
 def _cannot_bind(name: str) -> InvalidArgument:
