@@ -57,6 +57,15 @@ def test_a_filter_holds_or_not(text: str, holds: bool) -> None:
     assert compile_filter(text, PipelineJob, FILTERABLE)(JOB) is holds
 
 
+def test_parentheses_nest_so_deep_and_no_deeper() -> None:
+    deep = "(" * 50 + "labels.team=ml" + ")" * 50
+    assert compile_filter(f"{deep} AND {deep}", PipelineJob, FILTERABLE)(JOB)
+    with pytest.raises(InvalidArgument):
+        compile_filter(f"({deep})", PipelineJob, FILTERABLE)
+    with pytest.raises(InvalidArgument):
+        compile_filter("(" * 5000, PipelineJob, FILTERABLE)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -41,6 +41,7 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 _TIMESTAMP = "google.protobuf.Timestamp"
 _ENUM, _MESSAGE, _STRING, _BOOL = 14, 11, 9, 8
+_DEEPEST = 50  # parentheses in parentheses, each a few calls of Python's when read or applied
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class FilterParser:
         self._text, self._kind, self._fields = text, kind, fields
         self._tokens = self._split(text)
         self._at = 0
+        self._depth = 0
 
     def parse(self) -> Predicate:
         """Give what the filter says; InvalidArgument if it cannot be read."""
@@ -158,9 +160,13 @@ class FilterParser:
 
     def _term(self) -> Predicate:
         if self._accept("("):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                self._fail(f"parentheses are nested more than {_DEEPEST} deep")
             inner = self._all()
             if not self._accept(")"):
                 self._fail("a parenthesis is not closed")
+            self._depth -= 1
             return inner
         return self._comparison()
 
