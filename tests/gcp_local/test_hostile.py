@@ -137,6 +137,20 @@ def test_a_content_range_of_many_digits_is_refused(emulator: Emulator, bucket: B
     refused(emulator.call("PUT", session, data=b"abc", headers=headers))
 
 
+@pytest.mark.parametrize("number", [2**63, -1, "9" * 5000, "", "1e3", "\u0661"])
+def test_a_generation_that_no_object_can_have_is_refused(
+    emulator: Emulator, bucket: Bucket, number: object
+) -> None:
+    path = f"/storage/v1/b/{bucket.name}/o/b"
+    bucket.blob("b").upload_from_string("x")
+    for name in ("generation", "ifGenerationMatch", "ifMetagenerationNotMatch"):
+        refused(emulator.call("GET", path, params={name: number}))
+        refused(emulator.call("DELETE", path, params={name: number}))
+    body = {"sourceObjects": [{"name": "b", "generation": number}]}
+    refused(emulator.call("POST", f"/storage/v1/b/{bucket.name}/o/c/compose", json=body))
+    assert bucket.blob("b").exists()
+
+
 def test_what_is_said_to_be_gzip_and_is_not_is_a_client_error(
     emulator: Emulator, bucket: Bucket
 ) -> None:

@@ -28,6 +28,7 @@ _CONDITIONS = {
     "metagenerationnotmatch": "metageneration_not_match",
 }
 _INTEGER = re.compile(r"[0-9]{1,19}")
+_LARGEST = 2**63 - 1
 
 
 def mapping(content: bytes) -> dict[str, Any]:
@@ -72,8 +73,8 @@ def flag(query: Mapping[str, str], name: str) -> bool:
 
 
 def _whole(name: str, value: str) -> int:
-    if not _INTEGER.fullmatch(value):
-        raise InvalidArgument(f"Invalid value for {name}: {value!r} is not a number.")
+    if not _INTEGER.fullmatch(value) or int(value) > _LARGEST:
+        raise InvalidArgument(f"Invalid value for {name}: {value!r:.50} is not a number.")
     return int(value)
 
 
