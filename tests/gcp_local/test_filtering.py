@@ -14,7 +14,9 @@ from gcp_local.vertex.pipelines import FILTERABLE
 
 PipelineJob = raw(Job)
 JOB = PipelineJob(
+    name="projects/1/locations/europe-west1/pipelineJobs/churn-7",
     display_name="nightly run",
+    pipeline_spec={"pipelineInfo": {"name": "churn"}},
     labels={"team": "ml", "odd key": "x"},
     state=4,
     create_time=timestamp(datetime(2026, 1, 2, tzinfo=UTC)),
@@ -44,6 +46,14 @@ JOB = PipelineJob(
         ('create_time<="2026-01-01T21:00:00-02:00"', False),
         ('create_time>="2026-01-02T00:00:00Z"', True),
         ('end_time>"2000-01-01T00:00:00Z"', False),
+        ('create_time>"2026-01-01"', True),  # as ListFeatureGroupsRequest has it
+        ('create_time<"2026-01-02"', False),
+        ('display_name:"*[n]ight*"', False),
+        ('display_name:"?ightly run"', False),
+        ('pipeline_name="churn"', True),
+        ('pipeline_name!="churn"', False),
+        ('pipeline_job_user_id:"churn-*"', True),
+        ('pipeline_job_user_id="churn"', False),
         ("NOT labels.team=ml", False),
         ("-labels.team=ml", False),
         ("labels.team=ml AND state=PIPELINE_STATE_FAILED", False),
@@ -71,10 +81,11 @@ def test_parentheses_nest_so_deep_and_no_deeper() -> None:
     [
         "nonsense", "unknown=x", "display_name", "display_name=", "=x", "display_name>x",
         "display_name=a*", "display_name.part=x", "state=NOPE", "state>PIPELINE_STATE_FAILED",
-        "create_time=yesterday", "create_time>2026-01-01", "create_time:*", "labels=x",
+        "create_time=yesterday", "create_time>20260101", "create_time:*", "labels=x",
         "labels.team>x", "(labels.team=ml", "labels.team=ml)", "labels.team=ml AND",
         "labels.team=ml labels.team=ml", 'display_name="open', "AND", "NOT", "labels..=x=",
-        "pipeline_spec:x", "name=x",
+        "pipeline_spec:x", "name=x", "start_time>2026-01-01", "pipeline_name.x=x",
+        "create_time>2026-01-01T00:00:00", "(" * 3000 + "labels.team=ml" + ")" * 3000,
     ],
 )  # fmt: skip
 def test_what_is_no_filter_is_refused_and_never_ignored(text: str) -> None:

@@ -115,6 +115,11 @@ def test_an_id_is_given_once_and_follows_the_rules(
             jobs.create_pipeline_job(parent=parent, pipeline_job=job, pipeline_job_id=bad)
     generated = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
     assert generated.name.rpartition("/")[2].startswith("doubling-")
+    job.pipeline_spec["pipelineInfo"]["name"] = f"2-{'long' * 30}"
+    generated = jobs.create_pipeline_job(parent=parent, pipeline_job=job)
+    identity = generated.name.rpartition("/")[2]
+    assert identity.startswith("longlong")
+    assert len(identity) == 127
 
 
 def test_a_template_is_taken_by_tag_and_by_digest(
@@ -289,6 +294,7 @@ def test_lists_filter_order_and_pages(
     assert names(filter='display_name:"*3" OR display_name="job 1"') == list("31")
     assert names(filter='state="PIPELINE_STATE_SUCCEEDED"') == list("43210")
     assert names(filter='create_time<"2020-01-01T00:00:00Z"') == []
+    assert names(filter='pipeline_name="doubling" AND pipeline_job_user_id="job-3"') == ["3"]
     for bad in ("nonsense", "unknown=1", 'display_name>"a"', "(state=X", 'labels.a="b" AND'):
         with pytest.raises(exceptions.BadRequest):
             names(filter=bad)
@@ -297,6 +303,7 @@ def test_lists_filter_order_and_pages(
     first = next(iter(jobs.list_pipeline_jobs(request={"parent": parent, "page_size": 2}).pages))
     with pytest.raises(exceptions.BadRequest, match="page token"):
         names(page_token=first.next_page_token, filter='labels.even="true"')
+    assert not any(job.job_detail.task_details for job in jobs.list_pipeline_jobs(parent=parent))
     masked = jobs.list_pipeline_jobs(request={"parent": parent, "read_mask": "name,state"})
     assert all(job.name and not job.pipeline_spec and not job.display_name for job in masked)
     for bad in ("nothing", "labels.even", "runtimeConfig.nothing", "jobDetail.taskDetails.name"):

@@ -7,7 +7,6 @@ ignored.
 
 from __future__ import annotations
 
-import fnmatch
 import operator
 import re
 from collections.abc import Callable, Mapping
@@ -19,9 +18,11 @@ from gcp_local.errors import InvalidArgument
 from gcp_local.rpc.protos import Message
 
 Predicate = Callable[[Message], bool]
-# Which fields of a collection can be filtered or sorted by: the filter's name to the proto's path.
-# With `NAME:*` beside NAME, the filter may ask whether a message is there at all.
-Fields = Mapping[str, str]
+Reader = Callable[[Message], str]
+# What a collection can be filtered by: the filter's name to the proto's path, or to what reads it
+# where the proto has no such field. With `NAME:*` beside NAME, the filter may ask whether a message
+# is there at all.
+Fields = Mapping[str, str | Reader]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -39,9 +40,13 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+# RFC 3339; the protos' own examples have dates alone, too (ListFeatureGroupsRequest.filter).
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2}))?"
+)
 _TIMESTAMP = "google.protobuf.Timestamp"
 _ENUM, _MESSAGE, _STRING, _BOOL = 14, 11, 9, 8
-_DEEPEST = 50  # parentheses in parentheses, each a few calls of Python's when read or applied
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,25 @@ def value_at(message: Message, path: str) -> Any:
     return value
 
 
+def matches(text: str, pattern: str) -> bool:
+    """Tell whether the text is the pattern's, in which `*` stands for anything."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return text == pattern
+    *middle, last = rest
+    if len(text) < len(first) + len(last):
+        return False
+    if not (text.startswith(first) and text.endswith(last)):
+        return False
+    at, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
 def message_has(message: Message, path: str) -> bool:
     """Tell whether the field at a dotted path is set."""
     *parents, last = path.split(".")
@@ -88,13 +112,19 @@ def message_has(message: Message, path: str) -> bool:
 
 
 class FilterParser:
-    """Reads a filter. A service whose filters can say more reads that in a class of its own."""
+    """Reads a filter. A service whose filters can say more reads that in a class of its own.
+
+    Attributes:
+        deepest: how many parentheses may stand in one another.
+
+    """
+
+    deepest = 50  # each is a few calls of Python's when read or applied
 
     def __init__(self, text: str, kind: type[Message], fields: Fields) -> None:
         self._text, self._kind, self._fields = text, kind, fields
         self._tokens = self._split(text)
-        self._at = 0
-        self._depth = 0
+        self._at = self._depth = 0
 
     def parse(self) -> Predicate:
         """Give what the filter says; InvalidArgument if it cannot be read."""
@@ -161,8 +191,8 @@ class FilterParser:
     def _term(self) -> Predicate:
         if self._accept("("):
             self._depth += 1
-            if self._depth > _DEEPEST:
-                self._fail(f"parentheses are nested more than {_DEEPEST} deep")
+            if self._depth > self.deepest:
+                self._fail(f"parentheses are nested more than {self.deepest} deep")
             inner = self._all()
             if not self._accept(")"):
                 self._fail("a parenthesis is not closed")
@@ -189,11 +219,13 @@ class FilterParser:
         token = self._next()
         if token.kind not in ("word", "string"):
             self._fail(f"a value was expected after {name!r}")
+        bare, value = token.kind == "word", self.unquoted(token)
         path = self._fields[name]
-        bare = token.kind == "word"
-        return self._compare(
-            path, key, sign.text, token.text if bare else _unquote(token.text), bare
-        )
+        if callable(path):
+            if key is not None:
+                self._fail(f"{name!r} has no parts")
+            return self._compare_text(name, path, sign.text, value, bare)
+        return self._compare(path, key, sign.text, value, bare)
 
     def _field(self, text: str) -> tuple[str, str | None]:
         """Split what stands before an operator into a filterable field and a map's key."""
@@ -222,11 +254,16 @@ class FilterParser:
             if value not in ("true", "false") or sign not in ("=", "!="):
                 self._fail(f"{path!r} is compared by = or != with true or false")
             return lambda message: _ORDER[sign](value_at(message, path), value == "true")
+        return self._compare_text(path, lambda at: str(value_at(at, path)), sign, value, bare)
+
+    def _compare_text(
+        self, name: str, read: Reader, sign: str, value: str, bare: bool
+    ) -> Predicate:
         if sign == ":":
-            return lambda message: fnmatch.fnmatchcase(value_at(message, path), value)
+            return lambda message: matches(read(message), value)
         if sign not in ("=", "!=") or (bare and "*" in value):
-            self._fail(f"{path!r} is compared by =, != or, with wildcards, by :")
-        return lambda message: _ORDER[sign](str(value_at(message, path)), value)
+            self._fail(f"{name!r} is compared by =, != or, with wildcards, by :")
+        return lambda message: _ORDER[sign](read(message), value)
 
     def _compare_entry(self, path: str, key: str | None, sign: str, value: str) -> Predicate:
         if sign == ":" and (key is None or value == "*"):
@@ -249,18 +286,25 @@ class FilterParser:
         if sign == ":":
             self._fail(f"{path!r} is compared by =, !=, <, <=, > or >=")
         try:
-            moment = datetime.fromisoformat(value)
+            moment = _moment(value)
         except ValueError:
             self._fail(f"{value!r} is not an RFC 3339 time")
             raise
-        if moment.tzinfo is None:
-            self._fail(f"{value!r} has no time zone")
 
         def holds(message: Message) -> bool:
             found = value_at(message, path)
             return found is not None and _ORDER[sign](found, moment)
 
         return holds
+
+
+def _moment(text: str) -> datetime:
+    """Read a time, or a date, which begins in UTC; ValueError if it is neither."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    moment = datetime.fromisoformat(text.upper())
+    return moment if found[1] else moment.replace(tzinfo=UTC)
 
 
 def _descriptor_at(kind: type[Message], path: str) -> Any:

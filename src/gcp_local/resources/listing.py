@@ -14,7 +14,7 @@ from gcp_local.resources.filtering import Fields, Predicate, compile_filter, val
 from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
 M = TypeVar("M", bound=Message)
@@ -30,7 +30,7 @@ def list_page(
     kind: type[M],
     *,
     filterable: Fields | None = None,
-    sortable: Fields | None = None,
+    sortable: Mapping[str, str] | None = None,
     newest_first: bool = False,
     compiler: FilterCompiler = compile_filter,
 ) -> tuple[list[M], str]:
@@ -104,7 +104,7 @@ def read_token(token: str, query: str) -> int:
     return int(position)
 
 
-def _read_order(text: str, sortable: Fields) -> list[tuple[str, bool]]:
+def _read_order(text: str, sortable: Mapping[str, str]) -> list[tuple[str, bool]]:
     order = []
     for part in filter(None, (item.strip() for item in text.split(","))):
         name, _, direction = part.partition(" ")

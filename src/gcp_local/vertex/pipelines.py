@@ -43,20 +43,27 @@ TERMINAL = frozenset(
     }
 )
 _ID = re.compile(r"[a-z][-a-z0-9]{0,126}")
+_LONGEST_NAME = 106  # so much of a pipeline's name leaves room for a time behind it
 _ABORTED_CODE = 10  # google.rpc.Code.ABORTED
+
+
+def pipeline_name(job: Message) -> str:
+    """Give the name of the pipeline that a job runs, as its specification has it."""
+    info = job.pipeline_spec.fields["pipelineInfo"].struct_value
+    return str(info.fields["name"].string_value)
+
+
 FILTERABLE = {
-    "display_name": "display_name",
-    "state": "state",
-    "create_time": "create_time",
-    "start_time": "start_time",
-    "update_time": "update_time",
-    "end_time": "end_time",
-    "labels": "labels",
-    "service_account": "service_account",
-    "template_uri": "template_uri",
-    "template_metadata.version": "template_metadata.version",
-    "schedule_name": "schedule_name",
-}
+    name: name
+    for name in (
+        "display_name", "state", "create_time", "update_time", "end_time", "labels",
+        "template_uri", "template_metadata.version",
+        "schedule_name",  # not documented; PipelineJobSchedule.list_jobs of the SDK asks by it
+    )
+} | {
+    "pipeline_name": pipeline_name,
+    "pipeline_job_user_id": lambda job: str(job.name.rpartition("/")[2]),
+}  # fmt: skip
 SORTABLE = {name: name for name in ("create_time", "start_time", "update_time", "end_time")}
 
 
@@ -146,7 +153,11 @@ class PipelineService:
             sortable=SORTABLE,
             newest_first=True,
         )
-        page = [self._recorder.refresh(job) for job in page]
+        for job in page:
+            # Lists do not tell of tasks (PipelineJob.job_detail), yet the SDK finds a listed job's
+            # experiment by the contexts in it.
+            job.job_detail.ClearField("task_details")
+            self._recorder.refresh(job)
         shown = masked(page, request.read_mask, PipelineJob)
         return ListPipelineJobsResponse(pipeline_jobs=shown, next_page_token=token)
 
@@ -283,8 +294,8 @@ def _job_id(given: str, job: Message) -> str:
             )
             raise InvalidArgument.of_field("pipeline_job_id", message)
         return given
-    info = job.pipeline_spec.fields["pipelineInfo"].struct_value
-    name = re.sub(r"[^a-z0-9]+", "-", info.fields["name"].string_value.lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", pipeline_name(job).lower()).lstrip("-0123456789")
+    name = name[:_LONGEST_NAME].strip("-")
     return f"{name or 'pipeline'}-{clock.now():%Y%m%d%H%M%S%f}"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from gcp_local.resources.filtering import Fields, FilterParser, Predicate, value_at
+from gcp_local.resources.filtering import Fields, FilterParser, Predicate, matches, value_at
 from gcp_local.rpc.protos import Message
 from gcp_local.vertex.metadata.kinds import Artifact, Context, Execution, node_name
 
@@ -29,7 +29,6 @@ _FIELDS: Mapping[type[Message], tuple[str, ...]] = {
     Execution: (*_COMMON, "state"),
     Context: _COMMON,
 }
-_DEEPEST = 5
 _STRING = 9
 _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
@@ -41,7 +40,7 @@ _ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def fields_of(kind: type[Message]) -> Fields:
+def fields_of(kind: type[Message]) -> Mapping[str, str]:
     """Name the fields of a kind of node that one can filter and sort by."""
     return {name: name for name in _FIELDS[kind]}
 
@@ -71,15 +70,7 @@ def compile_schema_filter(text: str, kind: type[Message], fields: Fields) -> Pre
 class _StringsParser(FilterParser):
     """Compares strings by = and !=, with wildcards, and limits the depth."""
 
-    _depth = 0
-
-    def _term(self) -> Predicate:
-        self._depth += 1
-        if self._depth > _DEEPEST:
-            self._fail(f"it is nested more than {_DEEPEST} deep")
-        term = super()._term()
-        self._depth -= 1
-        return term
+    deepest = 4  # and a comparison: five in all
 
     def _compare(self, path: str, key: str | None, sign: str, value: str, bare: bool) -> Predicate:
         field = self._kind.DESCRIPTOR.fields_by_name[path]
@@ -97,26 +88,7 @@ class _StringsParser(FilterParser):
     def _matcher(self, path: str, sign: str, value: str) -> Callable[[str], bool]:
         if sign not in ("=", "!="):
             self._fail(f"{path!r} is compared by = or !=, with * for anything")
-        return lambda text: _matches(text, value) == (sign == "=")
-
-
-def _matches(text: str, pattern: str) -> bool:
-    """Tell whether the text is the pattern's, in which `*` stands for anything."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return text == pattern
-    *middle, last = rest
-    if len(text) < len(first) + len(last):
-        return False
-    if not (text.startswith(first) and text.endswith(last)):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for part in middle:
-        found = text.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True
+        return lambda text: matches(text, value) == (sign == "=")
 
 
 class _SchemaParser(_StringsParser):
