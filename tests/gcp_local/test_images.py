@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import tarfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -28,6 +30,17 @@ def tar_of(files: Mapping[str, bytes], *, mtime: int = 0, mode: int = 0o644) -> 
             archive.addfile(entry, io.BytesIO(content))
     packed.seek(0)
     return packed
+
+
+def damaged(how: Literal["bz2", "xz"]) -> io.BytesIO:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=f"w:{how}") as archive:
+        entry = tarfile.TarInfo("x")
+        entry.size = 100_000
+        archive.addfile(entry, io.BytesIO(bytes(random.Random(0).choices(b"abc", k=entry.size))))
+    content = packed.getvalue()
+    middle = len(content) // 2
+    return io.BytesIO(content[:middle] + bytes(5000) + content[middle + 5000 :])
 
 
 def special(kind: bytes, name: str = "x", link: str = "") -> io.BytesIO:
@@ -151,6 +164,9 @@ def test_an_image_that_was_changed_in_the_store_does_not_run_until_it_is_put_aga
         special(tarfile.FIFOTYPE),
         special(tarfile.CHRTYPE),
         tar_of({"twice": b"x", "./twice": b"y"}),
+        tar_of({"\udce8": b"x"}),
+        damaged("bz2"),
+        damaged("xz"),
         io.BytesIO(b"not a tar"),
     ],
 )

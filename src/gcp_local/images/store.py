@@ -13,6 +13,7 @@ of it (the change time, which no program can set), are not read again.
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ import stat
 import tarfile
 import time
 import uuid
+import zlib
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -178,7 +180,7 @@ def _unpack(tar: BinaryIO, target: Path) -> None:
                 with content, place.open("xb") as file:
                     shutil.copyfileobj(content, file)
                 place.chmod(0o755 if member.mode & stat.S_IXUSR else 0o644)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError) as error:
         raise InvalidArgument(f"The image is not a tar that can be unpacked: {error}") from error
 
 
@@ -188,6 +190,10 @@ def _harmless(member: tarfile.TarInfo) -> PurePosixPath:
         raise InvalidArgument(f"Image entry {member.name!r} is neither a file nor a folder.")
     if path.is_absolute() or ".." in path.parts or "\0" in member.name or "\\" in member.name:
         raise InvalidArgument(f"Image entry {member.name!r} leads out of the image.")
+    try:
+        member.name.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"The name of the image entry {member.name!a} is no UTF-8.") from None
     return path
 
 

@@ -7,10 +7,12 @@ be there already. Its setup.py is not run: a package that has to be built does n
 
 from __future__ import annotations
 
+import lzma
 import re
 import shutil
 import tarfile
 import zipfile
+import zlib
 from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -23,6 +25,11 @@ if TYPE_CHECKING:
 
 _MAX_BYTES = 512 * 1024 * 1024
 _MAX_FILES = 50_000
+# What a damaged archive makes of the readers; RuntimeError: a zip that asks for a password.
+_UNREADABLE = (
+    tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, OSError,
+    NotImplementedError, RuntimeError,
+)  # fmt: skip
 _REQUIRES = re.compile(r"Requires-Dist: (.+)")
 
 
@@ -53,7 +60,7 @@ def unpack(archive: Path, name: str, target: Path) -> list[Path]:
             raise JobFailedError(
                 f"{name!r} is no Python package: a source distribution (.tar.gz) or a wheel."
             )
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+    except _UNREADABLE as error:
         raise JobFailedError(f"The package {name!r} cannot be unpacked: {error}") from error
     inner = list(target.iterdir())
     root = target
