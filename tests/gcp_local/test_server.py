@@ -41,6 +41,17 @@ def test_a_web_page_can_start_nothing(emulator: Emulator, headers: dict[str, str
         assert answer.status_code == 403, answer.text
 
 
+def test_a_web_page_opens_no_websocket(emulator: Emulator) -> None:
+    asked = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Version": "13",
+    }
+    for headers, status in (({"Origin": "https://evil.example"}, 403), ({}, 404)):
+        assert emulator.call("GET", "/x", headers={**asked, **headers}).status_code == status
+
+
 def test_the_server_listens_on_the_loopback_interface_only(emulator: Emulator) -> None:
     port = f"{int(emulator.endpoint.rpartition(':')[2]):04X}"
     table = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()

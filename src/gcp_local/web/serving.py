@@ -101,6 +101,7 @@ class _Uvicorn(uvicorn.Server):
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws="none",
             server_header=False,
             timeout_graceful_shutdown=2,
         )
