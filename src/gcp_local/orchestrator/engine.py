@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gcp_local.containers.slots import Slots
 from gcp_local.errors import InvalidArgument, Unavailable, Unimplemented
 from gcp_local.orchestrator import inputs, journal, reading
 from gcp_local.orchestrator.cache import Cache
@@ -18,7 +19,6 @@ from gcp_local.orchestrator.container import Stores
 from gcp_local.orchestrator.refusals import refusal
 from gcp_local.orchestrator.run import Run
 from gcp_local.orchestrator.setting import Setting
-from gcp_local.orchestrator.slots import Slots
 from gcp_local.orchestrator.spec import Container, Dag
 from gcp_local.orchestrator.states import JobState
 from gcp_local.rpc.protos import copy_of

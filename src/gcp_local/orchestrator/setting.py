@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gcp_local.containers.slots import Slots
     from gcp_local.orchestrator.artifacts import Artifact
     from gcp_local.orchestrator.cache import Cache
     from gcp_local.orchestrator.container import Stores
     from gcp_local.orchestrator.journal import Node
-    from gcp_local.orchestrator.slots import Slots
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from google.rpc import code_pb2  # type: ignore[import-untyped]
 
 from gcp_local import clock
 from gcp_local.containers.processes import StoppedError
+from gcp_local.containers.slots import Slots
 from gcp_local.errors import ApiError, FailedPrecondition
 from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
@@ -50,6 +51,7 @@ class Run:
     Attributes:
         first: the resource as it was created.
         job: the resource. The thread that carries the job out may change it under `changing`.
+        asked_to_end: set when the job is to end before its time.
         ended: set when the job has reached its last state, which is kept by then.
 
     """
@@ -60,14 +62,14 @@ class Run:
         self.changing = threading.RLock()
         self.ended = threading.Event()
         self.closing = False
+        self.asked_to_end = threading.Event()
         self._save = save
-        self._stopping = False
         self._actions: list[Callable[[], object]] = []
 
     @property
     def stopping(self) -> bool:
         """Tell whether the job was asked to end."""
-        return self._stopping
+        return self.asked_to_end.is_set()
 
     def begin(self) -> None:
         """Enter RUNNING; StoppedError if the job was asked to end before."""
@@ -79,7 +81,7 @@ class Run:
 
     def _enter(self, state: int) -> None:
         with self.changing:
-            if self._stopping:
+            if self.stopping:
                 raise StoppedError
             self.job.state = state
             if state == State.JOB_STATE_RUNNING:
@@ -95,7 +97,7 @@ class Run:
     def on_stop(self, action: Callable[[], object]) -> None:
         """Do something when the job is asked to end; at once, if it was already."""
         with self.changing:
-            if not self._stopping:
+            if not self.stopping:
                 self._actions.append(action)
                 return
         action()
@@ -106,9 +108,9 @@ class Run:
             if self.job.state in TERMINAL:
                 return
             self.closing = self.closing or closing
-            if self._stopping:
+            if self.stopping:
                 return
-            self._stopping = True
+            self.asked_to_end.set()
             if not closing:
                 self.job.state = State.JOB_STATE_CANCELLING
                 self.save()
@@ -133,7 +135,7 @@ class Jobs:
         platform: the stores.
         kind: the message of such a job.
         collection: what stands in resource names, `customJobs`.
-        at_once: how many run at the same time; the others are QUEUED.
+        at_once: how many run at the same time; the others are QUEUED, and come in their order.
 
     """
 
@@ -145,8 +147,7 @@ class Jobs:
         self._projects = platform.projects
         self._kind = kind
         self._collection = collection
-        self._room = at_once
-        self._free = threading.Condition()
+        self._slots = Slots(at_once)
         self._active: dict[str, Run] = {}
         self._lock = threading.Lock()
 
@@ -178,7 +179,7 @@ class Jobs:
             with self._lock:
                 del self._active[job.name]
             raise
-        run.on_stop(self._look_again)
+        run.on_stop(self._slots.wake)
         threading.Thread(target=self._carry_out, args=(run, work), daemon=True).start()
         return run
 
@@ -265,25 +266,11 @@ class Jobs:
     def _save(self, job: Message) -> None:
         self._resources.replace(job.name, job)
 
-    def _look_again(self) -> None:
-        with self._free:
-            self._free.notify_all()
-
-    def _entered(self, run: Run) -> bool:
-        """Wait for room and take it; tell whether it was taken before the job was asked to end."""
-        with self._free:
-            self._free.wait_for(lambda: self._room > 0 or run.stopping)
-            if self._room > 0:
-                self._room -= 1
-                return True
-            return False
-
     def _carry_out(self, run: Run, work: Callable[[Run], None]) -> None:
-        entered = False
         try:
-            entered = self._entered(run)
-            run.prepare()
-            work(run)
+            with self._slots.one(run.asked_to_end):
+                run.prepare()
+                work(run)
             run.finish(State.JOB_STATE_SUCCEEDED)
         except StoppedError:
             if run.closing:
@@ -304,7 +291,3 @@ class Jobs:
             with self._lock:
                 del self._active[run.job.name]
             run.ended.set()
-            if entered:
-                with self._free:
-                    self._room += 1
-                    self._free.notify_all()

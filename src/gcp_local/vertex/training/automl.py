@@ -17,6 +17,7 @@ from google.cloud.aiplatform_v1.types import model_evaluation_slice as slice_typ
 
 import gcp_local
 from gcp_local.containers.processes import Command, ProcessGroup, StoppedError
+from gcp_local.containers.slots import Slots
 from gcp_local.errors import Internal, InvalidArgument, Unimplemented
 from gcp_local.rpc.protos import Message, Value, copy_of, from_json, raw
 from gcp_local.storage.buckets import BucketStore
@@ -58,9 +59,8 @@ METADATA_SCHEMA = (
 _SOURCE = model_types.ModelSourceInfo.ModelSourceType.AUTOML
 _FORMATS = ("jsonl", "csv", "bigquery")
 _TAIL = 2000
-_LOOK_SECONDS = 0.5  # how often one that waits for its turn looks whether it was stopped
 # Each training takes a core; more at a time would only wait for one another.
-_slots = threading.BoundedSemaphore(2)
+_slots = Slots(2)
 _PACKAGES = Path(gcp_local.__file__).parents[1]
 
 
@@ -97,22 +97,18 @@ class TabularTask:
     def run(self, tell: Callable[[Mapping[str, Any]], None]) -> Produced:
         """Lay out the data, train, and describe the model; see `Task.run`."""
         folder = self.platform.work / "training" / self.pipeline.name.rpartition("/")[2]
-        while not _slots.acquire(timeout=_LOOK_SECONDS):
-            if self.stopped.is_set():
-                raise StoppedError
-        try:
-            if self.stopped.is_set():
-                raise StoppedError
+        with _slots.one(self.stopped):
             tell({"standIn": SAYS})
-            folder.mkdir(parents=True)
-            return self._train(folder)
-        finally:
-            _slots.release()
-            shutil.rmtree(folder, ignore_errors=True)
+            try:
+                folder.mkdir(parents=True)
+                return self._train(folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def stop(self, *, closing: bool = False) -> None:  # noqa: ARG002  (its end is the same)
         """Ask the training's process to end."""
         self.stopped.set()
+        _slots.wake()
         self.group.stop()
 
     def _train(self, folder: Path) -> Produced:
