@@ -110,6 +110,10 @@ class Orchestrator:
         inputs.given(job, pipeline, self._artifact)
         inputs.root_of(job, pipeline)
 
+    def describe(self, job: Message) -> None:
+        """Write into a new job what is known of its run before it starts."""
+        journal.write_contexts(job, _pipeline(job).name, job.create_time)
+
     def _check_unproven(self, pipeline: Pipeline) -> None:
         for item in pipeline.unproven:
             if not self._permissive:

@@ -68,6 +68,23 @@ class Node:
         return Node(self.job, self.path[:-1]) if self.path else None
 
 
+def write_contexts(job: Message, pipeline_name: str, moment: Message) -> None:
+    """Write the contexts of a run and of its pipeline into the run's record."""
+    parent, _, job_id = str(job.name).rpartition("/pipelineJobs/")
+    detail = job.job_detail
+    for context, name, title in (
+        (detail.pipeline_context, pipeline_name, "system.Pipeline"),
+        (detail.pipeline_run_context, job_id, "system.PipelineRun"),
+    ):
+        context.name = f"{parent}/metadataStores/default/contexts/{name}"
+        context.display_name = name
+        context.schema_title = title
+        context.schema_version = "0.0.1"
+        context.create_time.CopyFrom(moment)
+        context.update_time.CopyFrom(moment)
+    detail.pipeline_run_context.parent_contexts.append(detail.pipeline_context.name)
+
+
 class Journal:
     """The source of truth for what a run has come to; every change is saved a moment later.
 
@@ -110,20 +127,8 @@ class Journal:
             if self._job.state != JobState.CANCELLING:  # it may have been asked to stop by now
                 self._job.state = JobState.RUNNING
             self._job.start_time.CopyFrom(moment)
-            detail = self._job.job_detail
-            detail.Clear()
-            contexts = f"{self.parent}/metadataStores/default/contexts"
-            for context, name, title in (
-                (detail.pipeline_context, pipeline_name, "system.Pipeline"),
-                (detail.pipeline_run_context, self.job_id, "system.PipelineRun"),
-            ):
-                context.name = f"{contexts}/{name}"
-                context.display_name = name
-                context.schema_title = title
-                context.schema_version = "0.0.1"
-                context.create_time.CopyFrom(moment)
-                context.update_time.CopyFrom(moment)
-            detail.pipeline_run_context.parent_contexts.append(detail.pipeline_context.name)
+            self._job.job_detail.Clear()
+            write_contexts(self._job, pipeline_name, moment)
             self._add(self.root, moment)
             self._run(self.root, "system.Run", inputs, moment)
             if unproven:

@@ -73,6 +73,9 @@ class Engine(Protocol):
     def validate(self, job: Message) -> None:
         """Refuse what Vertex AI would refuse before the job exists."""
 
+    def describe(self, job: Message) -> None:
+        """Write into a new job what is known of its run before it starts."""
+
     def submit(self, job: Message, scheduled: Message | None = None) -> None:
         """Start a job, maybe one of a schedule for that time, and return at once."""
 
@@ -135,6 +138,9 @@ class PipelineService:
         job.update_time.CopyFrom(now)
         job.state = State.PIPELINE_STATE_PENDING
         self._engine.validate(job)
+        # The SDK puts a job into an experiment by its context, and looks for that no more once the
+        # job has ended: a run that is taken from the cache has ended before it can look.
+        self._engine.describe(job)
         return job
 
     def get_pipeline_job(self, request: Message) -> Message:
@@ -204,6 +210,7 @@ class PipelineService:
         """
         with self._database.transaction():
             self._resources.add(job.name, job)
+            self._recorder.record(job, ended=False)
             with self._lock:
                 self._active[job.name] = job.schedule_name
             try:

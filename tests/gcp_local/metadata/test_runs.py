@@ -168,6 +168,16 @@ def test_what_a_client_adds_to_a_run_is_seen_in_its_job(
         assert experiment.name in shown.job_detail.pipeline_run_context.parent_contexts
 
 
+def test_a_job_has_its_contexts_from_its_creation(
+    metadata: Client, store: str, runner: Runner
+) -> None:
+    # The SDK asks no more once the job has ended, and one taken from the cache ends at once.
+    detail = runner.submit("run-one").job_detail
+    context = metadata.get_context(name=detail.pipeline_run_context.name)
+    assert context.display_name == "run-one"
+    assert list(context.parent_contexts) == [detail.pipeline_context.name]
+
+
 def test_a_killed_run_is_failed_in_the_metadata_too(tmp_path: Path) -> None:
     emulator = start(tmp_path / "state")
     project = "killed-project"
