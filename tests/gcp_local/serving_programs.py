@@ -24,6 +24,17 @@ class Handler(BaseHTTPRequestHandler):
             return self.reply(first["status"], b'{"error": "as you wish"}')
         if isinstance(first, dict) and "sleep" in first:
             time.sleep(first["sleep"])
+        if isinstance(first, dict) and "say" in first:
+            return self.reply(200, first["say"].encode())
+        if isinstance(first, dict) and "drip" in first:
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(first["drip"]):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
+            return
+        if isinstance(first, dict) and "flood" in first:
+            return self.reply(200, b"x" * first["flood"])
         if first == "die":
             os._exit(3)
         if first == "speechless":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from google.cloud import aiplatform_v1
 from gcp_local.cloud import Cloud
 from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import (
+    Aborted,
     ApiError,
     FailedPrecondition,
     InvalidArgument,
@@ -22,6 +24,7 @@ from gcp_local.errors import (
     Unavailable,
     Unimplemented,
 )
+from gcp_local.vertex.endpoints.fleet import Fleet
 from gcp_local.vertex.platform import Platform
 from gcp_local.vertex.serving import prebuilt
 from gcp_local.vertex.serving.answers import read_predictions, refusal
@@ -152,6 +155,30 @@ def test_a_served_model_predicts(platform: Platform, occasion: Occasion) -> None
         with pytest.raises(Unavailable, match=r"exited unexpectedly \(exit code 3\)"):
             server.predict(["die"])
         assert not server.alive
+
+
+def test_an_answer_that_drips_has_no_longer_than_one_that_hangs(
+    platform: Platform, occasion: Occasion
+) -> None:
+    model = model_of("python", "-c", ECHO, args=["blue"])
+    with ModelServer.started(platform, model, occasion) as server:
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match=r"did not answer within 0\.3 s"):
+            server.predict([{"drip": 20}], timeout=0.3)
+        assert time.monotonic() - began < 1
+
+
+def test_a_model_undeployed_since_it_was_found_is_not_started(
+    platform: Platform, occasion: Occasion
+) -> None:
+    fleet = Fleet(platform)
+    endpoint = f"projects/{occasion.project}/locations/europe-west1/endpoints/7"
+    model = model_of("python", "-c", ECHO, args=["blue"])
+    with pytest.raises(Aborted, match="undeployed"):
+        fleet.server((endpoint, "8"), model, "", still_deployed=lambda: False)
+    assert not list((platform.work / "serving").glob("*"))
+    assert fleet.server((endpoint, "8"), model, "").alive
+    fleet.close()
 
 
 def test_a_server_that_cannot_start_says_why(platform: Platform, occasion: Occasion) -> None:

@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from starlette.concurrency import run_in_threadpool
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as _Incoming
 from starlette.responses import Response, StreamingResponse
@@ -59,6 +59,9 @@ _RPC = ("v1", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
 # What a fault answers.
 _ORDERED: dict[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
+# What takes as long as a model or an operation does: it must not keep the rest waiting.
+_PATIENT = (":predict", ":rawPredict", ":wait")
+_MOST_PATIENT = 400
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
 
@@ -71,6 +74,7 @@ class Server:
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
+        self._patient = CapacityLimiter(_MOST_PATIENT)
         self.last_request = time.monotonic()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +130,8 @@ class Server:
             answer = await _strike(fault, request.path)
         if answer is None:
             try:
-                answer = await run_in_threadpool(self._answer, request)
+                limiter = self._patient if request.path.endswith(_PATIENT) else None
+                answer = await to_thread.run_sync(self._answer, request, limiter=limiter)
             except ApiError as error:
                 answer = _refusal(error, request.path)
             except Exception:

@@ -26,7 +26,7 @@ from gcp_local.vertex.settings import check_account
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gcp_local.vertex.endpoints.fleet import Fleet
+    from gcp_local.vertex.endpoints.fleet import Fleet, Key
     from gcp_local.vertex.endpoints.service import EndpointService
     from gcp_local.vertex.model_registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
@@ -64,6 +64,8 @@ class DeploymentService:
         self._endpoints = endpoints
         self._models = models
         self._fleet = fleet
+        self._under_way: set[Key] = set()
+        self._lock = threading.Lock()
 
     # The RPCs
 
@@ -86,6 +88,10 @@ class DeploymentService:
         _check_deployable(endpoint, deployed, asked)
         stopped = threading.Event()
         key = (endpoint.name, deployed.id)
+        with self._lock:
+            if key in self._under_way:
+                raise AlreadyExists(f"The DeployedModel {deployed.id!r} is being deployed already.")
+            self._under_way.add(key)
 
         def work() -> Message:
             machine = deployed.dedicated_resources.machine_spec.machine_type
@@ -95,12 +101,20 @@ class DeploymentService:
             except BaseException:
                 self._fleet.stop(key)
                 raise
+            finally:
+                with self._lock:
+                    self._under_way.discard(key)
             self._fleet.settle(key)
             return response
 
-        return self._operations.begin(
-            endpoint.name, DeployModelOperationMetadata(), work, cancel=stopped.set
-        )
+        try:
+            return self._operations.begin(
+                endpoint.name, DeployModelOperationMetadata(), work, cancel=stopped.set
+            )
+        except BaseException:
+            with self._lock:
+                self._under_way.discard(key)
+            raise
 
     def undeploy_model(self, request: Message) -> Message:
         """Take a model off the endpoint, then end its server."""

@@ -12,6 +12,8 @@ from gcp_local.vertex.serving.contract import Occasion
 from gcp_local.vertex.serving.server import ModelServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gcp_local.rpc.protos import Message
     from gcp_local.vertex.platform import Platform
 
@@ -52,6 +54,7 @@ class Fleet:
         machine_type: str,
         *,
         stopped: threading.Event | None = None,
+        still_deployed: Callable[[], bool] = lambda: True,
     ) -> ModelServer:
         """Give the server of a deployed model, started if it does not run.
 
@@ -60,6 +63,8 @@ class Fleet:
             model: the version of the model.
             machine_type: what it was asked to run on.
             stopped: when set, a model that is new here is not started after all, until `settle`.
+            still_deployed: asked before a model that is new here is started: it may have been
+                undeployed, and `stop` called, since the caller found it.
 
         Raises:
             Aborted: the model was undeployed meanwhile, or its start was stopped.
@@ -75,6 +80,9 @@ class Fleet:
                 raise Unavailable("The embedded cloud is ending.")
             new = _Berth(stopped=stopped or threading.Event())
             berth = self._berths.setdefault(key, new)
+        if berth is new and not still_deployed():
+            self.stop(key)
+            raise _undeployed(key)
         if not berth.lock.acquire(timeout=_PATIENCE_SECONDS):
             raise Unavailable(f"The server of the DeployedModel {deployed_id!r} is being started.")
         try:

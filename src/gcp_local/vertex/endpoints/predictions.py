@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud.aiplatform_v1.types import prediction_service as service_types
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
-from gcp_local.errors import FailedPrecondition, InvalidArgument, Unimplemented
+from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented
 from gcp_local.rpc.bodies import headers_of, packed
-from gcp_local.rpc.protos import Message, Value, from_json, raw
+from gcp_local.rpc.protos import Message, from_json, raw
 from gcp_local.vertex.endpoints.deploying import find_deployed
 from gcp_local.vertex.endpoints.traffic import chosen
+from gcp_local.vertex.serving.answers import unreadable
 from gcp_local.vertex.serving.http import end_to_end
 from gcp_local.vertex.serving.server import DEFAULT_TIMEOUT_SECONDS
 
@@ -24,10 +26,11 @@ if TYPE_CHECKING:
     from gcp_local.vertex.endpoints.fleet import Fleet
     from gcp_local.vertex.endpoints.service import EndpointService
     from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.serving.answers import Predictions
     from gcp_local.vertex.serving.server import ModelServer
 
 PredictResponse = raw(service_types.PredictResponse)
-LARGEST_REQUEST_BYTES = 1_500_000
+LARGEST_BYTES = 1_500_000
 """https://cloud.google.com/vertex-ai/docs/quotas: 1.5 MB a request and a response."""
 _FRONT_END = frozenset({"authorization", "cookie", "set-cookie", "accept-encoding", "origin"})
 _WHOLE = 100
@@ -63,16 +66,14 @@ class PredictionService:
         parameters = plain(request.parameters) if request.HasField("parameters") else None
         _check_size(len(json.dumps([instances, parameters]).encode()))
         turn = self._turn(request.endpoint)
-        found = turn.server.predict(instances, parameters, timeout=turn.timeout)
-        response = PredictResponse(
-            deployed_model_id=turn.deployed.id,
-            model=turn.deployed.model,
-            model_version_id=turn.deployed.model_version_id,
-            model_display_name=turn.model.display_name,
+        found = turn.server.predict(
+            instances, parameters, timeout=turn.timeout, largest=LARGEST_BYTES
         )
-        response.predictions.extend(from_json(each, Value) for each in found.predictions)
-        if found.metadata is not None:
-            response.metadata.CopyFrom(from_json(found.metadata, Value))
+        response = _response(found)
+        response.deployed_model_id = turn.deployed.id
+        response.model = turn.deployed.model
+        response.model_version_id = turn.deployed.model_version_id
+        response.model_display_name = turn.model.display_name
         return response
 
     def raw_predict(self, request: Message) -> Message:
@@ -82,8 +83,7 @@ class PredictionService:
         turn = self._turn(request.endpoint)
         headers = passed_on(headers_of(body))
         headers["content-type"] = body.content_type or "application/json"
-        reply = turn.server.ask(body.data, headers, timeout=turn.timeout)
-        _check_size(len(reply.body), of="response")
+        reply = turn.server.ask(body.data, headers, timeout=turn.timeout, largest=LARGEST_BYTES)
         told = {
             **passed_on(reply.headers),
             "x-vertex-ai-endpoint-id": turn.endpoint.name.rpartition("/")[2],
@@ -106,7 +106,16 @@ class PredictionService:
         deployed = find_deployed(endpoint, deployed_id)
         model = self._models.resolve(f"{deployed.model}@{deployed.model_version_id}")
         machine = deployed.dedicated_resources.machine_spec.machine_type
-        server = self._fleet.server((endpoint.name, deployed_id), model, machine)
+
+        def still_deployed() -> bool:
+            try:
+                find_deployed(self._endpoints.find(endpoint.name), deployed_id)
+            except NotFound:
+                return False
+            return True
+
+        key = (endpoint.name, deployed_id)
+        server = self._fleet.server(key, model, machine, still_deployed=still_deployed)
         config = endpoint.client_connection_config
         timeout = config.inference_timeout.ToTimedelta().total_seconds()
         return _Turn(endpoint, deployed, model, server, timeout or DEFAULT_TIMEOUT_SECONDS)
@@ -142,10 +151,22 @@ def _with_integers(value: Any) -> Any:
     return value
 
 
-def _check_size(size: int, of: str = "request") -> None:
-    if size > LARGEST_REQUEST_BYTES:
-        error = InvalidArgument if of == "request" else FailedPrecondition
-        raise error(
-            f"The {of} is {size} bytes; the limit of online predictions is"
-            f" {LARGEST_REQUEST_BYTES} bytes."
+def _check_size(size: int) -> None:
+    if size > LARGEST_BYTES:
+        raise InvalidArgument(
+            f"The request is {size} bytes; the limit of online predictions is"
+            f" {LARGEST_BYTES} bytes."
         )
+
+
+def _response(found: Predictions) -> Message:
+    """Make the response of what a container predicted; FailedPrecondition if no message can."""
+    said: dict[str, Any] = {"predictions": list(found.predictions)}
+    if found.metadata is not None:
+        said["metadata"] = found.metadata
+    try:
+        response = from_json(said, PredictResponse)
+        PredictResponse().ParseFromString(response.SerializeToString())  # as deep as can be read
+    except (InvalidArgument, DecodeError):
+        raise unreadable("the predictions are nested too deeply.") from None
+    return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,12 +9,14 @@ from gcp_local.errors import (
     ApiError,
     FailedPrecondition,
     Internal,
+    InvalidArgument,
     NotFound,
     PermissionDenied,
     ResourceExhausted,
     Unavailable,
     Unimplemented,
 )
+from gcp_local.rpc.dispatch import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,23 +55,20 @@ def read_predictions(reply: Reply) -> Predictions:
 
     """
     try:
-        said = json.loads(reply.body, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise FailedPrecondition(
-            f"Invalid response from prediction server - the response is not JSON: {error}"
-        ) from None
+        said = parse_json(reply.body)
+    except InvalidArgument as error:
+        why = error.message.removeprefix("Invalid JSON payload received. ")
+        raise unreadable(f"the response is not JSON: {why}") from None
     predictions = said.get("predictions") if isinstance(said, dict) else None
     if not isinstance(predictions, list):
         shown = reply.body[:500].decode(errors="replace")
-        raise FailedPrecondition(
-            "Invalid response from prediction server - the response field predictions is missing."
-            f" Response: {shown}"
-        )
+        raise unreadable(f"the response field predictions is missing. Response: {shown}")
     return Predictions(predictions, said.get("metadata"))
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
+def unreadable(why: str) -> FailedPrecondition:
+    """Make the error by which Vertex AI tells of a container's answer that says nothing."""
+    return FailedPrecondition(f"Invalid response from prediction server - {why}")
 
 
 def refusal(reply: Reply) -> ApiError:

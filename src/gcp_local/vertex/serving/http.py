@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,14 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
+
+
+LARGEST_REPLY_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 64 * 1024
+
+
+class ReplyTooLargeError(Exception):
+    """The container's answer does not end within the bytes that it may have."""
 
 
 @dataclass(frozen=True)
@@ -41,25 +50,40 @@ def ask(
     body: bytes = b"",
     headers: Mapping[str, str] | None = None,
     timeout: float,
+    largest: int = LARGEST_REPLY_BYTES,
 ) -> Reply:
     """Send one request to 127.0.0.1.
 
     Raises:
-        TimeoutError: no answer in time.
+        TimeoutError: no whole answer in time.
+        ReplyTooLargeError: the body is larger than `largest` bytes.
         OSError: nobody listens, or the connection broke, or what came was no HTTP.
 
     """
+    deadline = time.monotonic() + timeout
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
+        connection.connect()
+        wire = connection.sock  # which the connection lets go of when the answer is its last
         connection.request(method, path, body or None, dict(headers or {}))
         answer = connection.getresponse()
-        content = answer.read()
+        content = bytearray()
+        while chunk := answer.read1(_CHUNK_BYTES):
+            content += chunk
+            if len(content) > largest:
+                raise ReplyTooLargeError
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            wire.settimeout(left)
+        if answer.length:
+            raise http.client.IncompleteRead(bytes(content), answer.length)
     except http.client.HTTPException as error:
         raise ConnectionError(f"not an HTTP answer: {error!r}") from error
     finally:
         connection.close()
     told = {name.lower(): value for name, value in answer.getheaders()}
-    return Reply(answer.status, end_to_end(told), content)
+    return Reply(answer.status, end_to_end(told), bytes(content))
 
 
 def end_to_end(headers: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from gcp_local.containers.processes import Command, Process, ProcessGroup, Stopp
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from gcp_local.vertex.serving.answers import Predictions, read_predictions, refusal
 from gcp_local.vertex.serving.contract import Contract, Occasion, contract_of
-from gcp_local.vertex.serving.http import Reply, ask
+from gcp_local.vertex.serving.http import LARGEST_REPLY_BYTES, Reply, ReplyTooLargeError, ask
 from gcp_local.vertex.serving.ports import free_port, give_back
 from gcp_local.vertex.serving.stand_ins import command_of, stand_in_for
 
@@ -122,6 +122,7 @@ class ModelServer:
         parameters: Any = None,
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        largest: int = LARGEST_REPLY_BYTES,
     ) -> Predictions:
         """Ask for predictions.
 
@@ -129,6 +130,7 @@ class ModelServer:
             instances: what to predict on, JSON values.
             parameters: what governs the prediction, a JSON value; None sends nothing.
             timeout: seconds until it is given up.
+            largest: how many bytes the answer may have.
 
         Raises:
             ApiError: the container refused (its status and its words), gave no predictions, or
@@ -139,7 +141,7 @@ class ModelServer:
         if parameters is not None:
             body["parameters"] = parameters
         headers = {"content-type": "application/json"}
-        reply = self.ask(json.dumps(body).encode(), headers, timeout=timeout)
+        reply = self.ask(json.dumps(body).encode(), headers, timeout=timeout, largest=largest)
         return read_predictions(reply)
 
     def ask(
@@ -148,16 +150,29 @@ class ModelServer:
         headers: Mapping[str, str],
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        largest: int = LARGEST_REPLY_BYTES,
     ) -> Reply:
-        """Send any body to the predict route.
+        """Send any body to the predict route; `timeout` and `largest` as for `predict`.
 
         Raises:
-            ApiError: the container refused, or did not answer.
+            ApiError: the container refused, or did not answer, or too much.
 
         """
         route = self._contract.predict_route
         try:
-            reply = ask(self._port, "POST", route, body=body, headers=headers, timeout=timeout)
+            reply = ask(
+                self._port,
+                "POST",
+                route,
+                body=body,
+                headers=headers,
+                timeout=timeout,
+                largest=largest,
+            )
+        except ReplyTooLargeError:
+            raise FailedPrecondition(
+                f"The model server's response is larger than {largest} bytes."
+            ) from None
         except TimeoutError:
             raise Unavailable(f"The model server did not answer within {timeout:g} s.") from None
         except OSError as error:
@@ -217,7 +232,7 @@ class ModelServer:
     def _healthy(self, route: str) -> bool:
         try:
             return ask(self._port, "GET", route, timeout=_HEALTH_SECONDS).status == 200
-        except OSError:
+        except (OSError, ReplyTooLargeError):
             return False
 
     def _exit_message(self) -> str:
