@@ -16,6 +16,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 import requests
+from google.auth.exceptions import GoogleAuthError
 
 from tests.conformance.matching import Answered, Difference, differences, value_at
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from tests.conformance.targets import Target
 
 _LONGEST_WAIT = 900.0
+# No answer came; whether the request has had its effect nobody knows.
+_LOST = (requests.RequestException, GoogleAuthError)
 _GONE = (404, 499)  # not there; an upload that was cancelled
 _SHORTEST_MARK = 8  # of an identifier that an answer gave
 # Calls that only ever make something new, whatever they name.
@@ -38,6 +41,10 @@ _MAKING = re.compile(
 
 class NotRunError(Exception):
     """A case could not be put: what it needs could not be made."""
+
+
+class _UnsetError(NotRunError):
+    """A variable that no answer has set."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +100,10 @@ class Runner:
         self._mark = f"cnf{secrets.token_hex(4)}"
         self._pause = pause
         self._count = 0
+        self._interrupted = False
 
     def run(self, cases: Iterable[Case], *, included: Iterable[str] = ()) -> Iterator[Outcome]:
-        """Put cases, one after the other.
+        """Put cases, one after the other; an interrupt ends that after its case is undone.
 
         Args:
             cases: which.
@@ -109,6 +117,8 @@ class Runner:
                 yield Outcome(case, "not run", reason=f"left out: {', '.join(sorted(left_out))}")
             else:
                 yield self.put(case)
+            if self._interrupted:
+                return
 
     def put(self, case: Case) -> Outcome:
         """Put one case and clean up behind it."""
@@ -117,11 +127,15 @@ class Runner:
         variables = {**self._place, "unique": unique, "under": unique.replace("-", "_")}
         marks = {unique, variables["under"]}
         run = _Run(self._target, variables, marks, pause=self._pause)
+        lost = False
         try:
             outcome = self._put(case, run)
-        except (NotRunError, requests.RequestException) as error:
+        except NotRunError as error:
             outcome = Outcome(case, "not run", reason=str(error))
-        left = _clean_up(run)
+        except (*_LOST, KeyboardInterrupt) as error:
+            lost, self._interrupted = True, isinstance(error, KeyboardInterrupt)
+            outcome = Outcome(case, "not run", reason=str(error) or "interrupted")
+        left = _clean_up(run, lost=lost)
         if not left:
             return outcome
         return Outcome(**{**outcome.__dict__, "left_behind": left})
@@ -161,7 +175,7 @@ class Runner:
 
 def _succeed(step: Step, service: str, run: _Run) -> None:
     answered, sent = _send(step, service, run)
-    if not 200 <= answered.status < 400:
+    if not 200 <= answered.status < 400 or _has_failed(answered):
         raise NotRunError(f"{sent} answered {answered.status}: {answered.content[:300]!r}")
 
 
@@ -181,10 +195,11 @@ def _send(step: Step, service: str, run: _Run) -> tuple[Answered, str]:
         _check_time(answered, deadline, path)
         time.sleep(run.pause)
         answered = run.target.send(service, step.method, path, headers, content)
-    while step.wait and answered.status == 200 and not value_at(answered.body, "done"):
+    operation = str(value_at(answered.body, "name"))
+    while step.wait and "/operations/" in operation and not value_at(answered.body, "done"):
         _check_time(answered, deadline, path)
         time.sleep(run.pause)
-        answered = run.target.send(service, "GET", f"/v1/{answered.body['name']}", {}, b"")
+        answered = run.target.send(service, "GET", f"/v1/{operation}", {}, b"")
     for name, field_path in step.keep.items():
         value = _kept(answered, field_path)
         run.variables[name] = value
@@ -226,20 +241,37 @@ def _check_own(method: str, path: str, content: bytes, run: _Run) -> None:
         raise NotRunError(f"{method} {path} would change what this case has not made")
 
 
-def _clean_up(run: _Run) -> list[str]:
+def _clean_up(run: _Run, *, lost: bool) -> list[str]:
     """Undo in the opposite order; tell what could not be removed.
 
     What only prepares a removal (a cancellation, a hold's release) may come to nothing.
+
+    Args:
+        run: the case's.
+        lost: an answer was, so that something may be there whose name nobody has heard.
+
     """
     left = []
     for service, step in reversed(run.undo):
         try:
-            answered, sent = _send(step, service, run)
-        except (NotRunError, requests.RequestException):
-            continue  # what it would remove was never made
-        if step.method == "DELETE" and answered.status >= 400 and answered.status not in _GONE:
+            answered, sent = _send(step.model_copy(update={"wait": True}), service, run)
+        except _UnsetError:
+            if lost:
+                left.append(f"{step.call}: unknown; look for {run.variables['unique']}")
+            continue  # else what it would remove was never made
+        except (NotRunError, *_LOST) as error:
+            if step.method == "DELETE":
+                left.append(f"{step.call}: {error}")
+            continue
+        refused = answered.status >= 400 and answered.status not in _GONE
+        if step.method == "DELETE" and (refused or _has_failed(answered)):
             left.append(f"{sent} answered {answered.status}: {answered.content[:200]!r}")
     return left
+
+
+def _has_failed(answered: Answered) -> bool:
+    """Tell whether an answer is an operation that has come to an error."""
+    return bool(value_at(answered.body, "done") and value_at(answered.body, "error"))
 
 
 def _filled(part: Any, variables: Mapping[str, str]) -> Any:
@@ -258,4 +290,4 @@ def _filled(part: Any, variables: Mapping[str, str]) -> Any:
     try:
         return Template(part).substitute(variables)
     except (KeyError, ValueError) as error:
-        raise NotRunError(f"{part!r}: {error!r}") from None
+        raise _UnsetError(f"{part!r}: {error!r}") from None

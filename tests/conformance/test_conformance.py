@@ -211,6 +211,56 @@ def test_a_case_leaves_nothing_behind(gcp_local: LocalCloud, place: tuple[str, s
     assert target.send("aiplatform", "GET", models, {}, b"").body == {}
 
 
+def case_that_needs(*needs: str) -> corpus.Case:
+    said = {"name": "x", "source": "https://example.invalid", "service": "storage"}
+    request = "GET /storage/v1/b/$bucket"
+    return corpus.Case.model_validate({**said, "needs": needs, "request": request, "expect": 200})
+
+
+def test_what_could_not_be_removed_is_told_even_if_no_answer_came(
+    gcp_local: LocalCloud, place: tuple[str, str]
+) -> None:
+    runner = runner_of(gcp_local, place)
+    with gcp_local.faults.ordered(path="/storage/*", verb="DELETE", reset=True):
+        outcome = runner.put(case_that_needs("object"))
+    assert outcome.result == "agrees"
+    (left,) = outcome.left_behind
+    assert left.startswith("DELETE /storage/v1/b/$bucket/o/$unique%2Fa: ")
+
+
+def test_what_may_be_there_without_anybody_knowing_its_name_is_told(
+    gcp_local: LocalCloud, place: tuple[str, str]
+) -> None:
+    create = "google.cloud.aiplatform.v1.ScheduleService.CreateSchedule"
+    runner = runner_of(gcp_local, place)
+    with gcp_local.faults.ordered(method=create, reset=True, when="after"):
+        outcome = runner.put(case_that_needs("schedule"))
+    assert outcome.result == "not run"
+    (left,) = outcome.left_behind
+    assert re.fullmatch(r"DELETE /v1/\$schedule: unknown; look for cnf\w+-1", left)
+
+
+def test_an_interrupt_ends_the_run_after_its_case_is_undone(
+    gcp_local: LocalCloud, place: tuple[str, str]
+) -> None:
+    class Interrupted(targets.Target):
+        def send(self, service: str, method: str, path: str, *rest: Any) -> Answered:
+            if path == f"/storage/v1/b/{place[1]}":
+                raise KeyboardInterrupt
+            return super().send(service, method, path, *rest)
+
+    local = targets.local(gcp_local.endpoint, LOCATION)
+    objects = f"/storage/v1/b/{place[1]}/o"
+    before = local.send("storage", "GET", objects, {}, b"").body
+    target = Interrupted(local.session, local.bases, local.name)
+    runner = Runner(target, NEEDS, project=place[0], location=LOCATION, bucket=place[1])
+    case = case_that_needs("object")
+    (outcome,) = runner.run([case, case])
+    assert (outcome.result, outcome.reason) == ("not run", "interrupted")
+    assert not outcome.left_behind
+    assert local.send("storage", "GET", objects, {}, b"").body == before
+
+
 COMPLETE = {
     "name": "x",
     "source": "https://example.invalid",
