@@ -68,6 +68,20 @@ def test_surrogate_pairs_are_letters(emulator: Emulator, bucket: Bucket) -> None
     assert answer.json()["metadata"] == {"k": "😀"}
 
 
+@pytest.mark.parametrize(
+    ("policy", "status"),
+    [(1, 501), ("STANDARD", 501), (99, 400), (-1, 400), (1.0, 400), (True, 400), ([1], 400)],
+    ids=str,
+)
+def test_an_enum_takes_its_own_names_and_numbers(
+    emulator: Emulator, project: str, policy: object, status: int
+) -> None:
+    spec = {"enableWebAccess": True, "scheduling": {"strategy": policy}}
+    path = f"/v1/projects/{project}/locations/europe-west1/customJobs"
+    answer = emulator.call("POST", path, json={"displayName": "x", "jobSpec": spec})
+    assert answer.status_code == status, answer.text
+
+
 @pytest.mark.parametrize("said", [{"metadata": {"k": "?"}}, {"contentType": "?"}, {"?": 1}])
 def test_a_lone_surrogate_leaves_a_bucket_readable(
     emulator: Emulator, bucket: Bucket, said: dict[str, Any]

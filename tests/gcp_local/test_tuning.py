@@ -173,6 +173,12 @@ def double(**said: Any) -> dict[str, Any]:
     }
 
 
+def depending_on_itself() -> dict[str, Any]:
+    """A parameter with one of the same id below it."""
+    below = {"parameter_spec": KIND, "parent_categorical_values": {"values": ["a"]}}
+    return {**KIND, "conditional_parameter_specs": [below]}
+
+
 @pytest.mark.parametrize(
     ("said", "field"),
     [
@@ -185,6 +191,7 @@ def double(**said: Any) -> dict[str, Any]:
         ({"study": {"parameters": []}}, "study_spec.parameters"),
         ({"study": {"parameters": [{"parameter_id": "x"}]}}, "study_spec.parameters"),
         ({"study": {"parameters": [KIND, KIND]}}, "study_spec.parameters"),
+        ({"study": {"parameters": [depending_on_itself()]}}, "study_spec.parameters"),
         ({"study": {"parameters": [double()]}}, "study_spec.algorithm"),  # no grid
         (
             {"study": {"parameters": [double(scale_type="UNIT_LOG_SCALE")], "algorithm": 3}},

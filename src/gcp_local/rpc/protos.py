@@ -211,7 +211,9 @@ def _check_single(value: Any, field: Any, at: str) -> None:
         case _FIELD.TYPE_BOOL:
             right = isinstance(value, bool)
         case _FIELD.TYPE_ENUM:
-            right = isinstance(value, str | int) and not isinstance(value, bool)
+            # A number that stands for nothing would be kept, and meant as something by no one.
+            known = field.enum_type.values_by_number
+            right = isinstance(value, str) or (type(value) is int and value in known)
         case kind if kind in _INTEGERS:
             right = isinstance(value, str | int) and not isinstance(value, bool)
             right = right or (isinstance(value, float) and value.is_integer())

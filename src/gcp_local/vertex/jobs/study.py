@@ -16,7 +16,7 @@ from google.cloud.aiplatform_v1.types import study as study_types
 from gcp_local.errors import InvalidArgument, Unimplemented
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gcp_local.rpc.protos import Message
 
@@ -115,7 +115,8 @@ def study_of(spec: Message, *, at: str) -> Study:
     if not metrics:
         raise InvalidArgument.of_field(f"{at}.metrics", "A study needs a metric.")
     _check_unique([metric.name for metric in metrics], f"{at}.metrics")
-    parameters = _parameters(spec.parameters, f"{at}.parameters")
+    parameters = tuple(_parameter(each, f"{at}.parameters") for each in spec.parameters)
+    _check_unique(list(_names(parameters)), f"{at}.parameters")
     if not parameters:
         raise InvalidArgument.of_field(f"{at}.parameters", "A study needs a parameter.")
     if spec.algorithm == Algorithm.GRID_SEARCH:
@@ -133,10 +134,11 @@ def _metric(spec: Message, at: str) -> Metric:
     return Metric(spec.metric_id, spec.goal == Goal.MAXIMIZE)
 
 
-def _parameters(specs: Sequence[Message], at: str) -> tuple[Parameter, ...]:
-    found = tuple(_parameter(spec, at) for spec in specs)
-    _check_unique([parameter.name for parameter in found], at)
-    return found
+def _names(parameters: Iterable[Parameter]) -> Iterator[str]:
+    """Go through the ids of parameters and of those that depend on them."""
+    for parameter in parameters:
+        yield parameter.name
+        yield from _names(child.parameter for child in parameter.children)
 
 
 def _parameter(spec: Message, at: str) -> Parameter:
