@@ -14,21 +14,31 @@ import time
 from dataclasses import dataclass, field
 from string import Template
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import requests
 from google.auth.exceptions import GoogleAuthError
 
+from tests.conformance.corpus import Step, Until
 from tests.conformance.matching import Answered, Difference, differences, value_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from tests.conformance.corpus import Case, Need, Step
+    from tests.conformance.corpus import Case, Need
     from tests.conformance.targets import Target
 
 _LONGEST_WAIT = 900.0
 # No answer came; whether the request has had its effect nobody knows.
 _LOST = (requests.RequestException, GoogleAuthError)
+_CANCELLED_FIRST = re.compile(
+    r".*/(customJobs|batchPredictionJobs|pipelineJobs|\w+TuningJobs|trainingPipelines)/[^/]+"
+)
+_ENDED = [
+    f"{kind}_STATE_{end}"
+    for kind in ("JOB", "PIPELINE")
+    for end in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
+]
 _GONE = (404, 499)  # not there; an upload that was cancelled
 _SHORTEST_MARK = 8  # of an identifier that an answer gave
 # Calls that only ever make something new, whatever they name.
@@ -148,6 +158,8 @@ class Runner:
         for step in case.before:
             _succeed(step, case.service, run)
         answered, sent = _send(case.request, case.service, run)
+        if case.request.method == "POST" and case.expect.status >= 400 > answered.status:
+            _undo_unexpected(answered, case.service, run)
         expected = case.expect.model_validate(
             _filled(case.expect.model_dump(exclude_none=True), run.variables)
         )
@@ -239,6 +251,28 @@ def _check_own(method: str, path: str, content: bytes, run: _Run) -> None:
     )
     if not new:
         raise NotRunError(f"{method} {path} would change what this case has not made")
+
+
+def _undo_unexpected(answered: Answered, service: str, run: _Run) -> None:
+    """Arrange for the removal of what a request has made that was to be refused."""
+    operation = str(value_at(answered.body, "name"))
+    if "/operations/" in operation:
+        run.marks.add(operation)
+        answered, _ = _send(Step(call=f"GET /v1/{operation}", wait=True), service, run)
+    body = answered.body if isinstance(answered.body, dict) else {}
+    body = body.get("response", body)
+    name = str(body.get("name") or body.get("model"))
+    path = f"/v1/{name}"
+    if body.get("kind") == "storage#bucket":
+        path = f"/storage/v1/b/{name}"
+    elif body.get("kind") == "storage#object":
+        path = f"/storage/v1/b/{body['bucket']}/o/{quote(name, safe='')}"
+    run.marks.add(path)
+    run.undo.append((service, Step(call=f"DELETE {path}")))
+    if _CANCELLED_FIRST.fullmatch(path):
+        until = Until.model_validate({"field": "state", "in": _ENDED})
+        run.undo.append((service, Step(call=f"GET {path}", until=until)))
+        run.undo.append((service, Step(call=f"POST {path}:cancel", body={})))
 
 
 def _clean_up(run: _Run, *, lost: bool) -> list[str]:

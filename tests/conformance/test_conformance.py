@@ -240,6 +240,75 @@ def test_what_may_be_there_without_anybody_knowing_its_name_is_told(
     assert re.fullmatch(r"DELETE /v1/\$schedule: unknown; look for cnf\w+-1", left)
 
 
+@pytest.mark.parametrize(
+    ("service", "call", "body"),
+    [
+        ("storage", "POST /storage/v1/b?project=$project", {"name": "$unique"}),
+        (
+            "storage",
+            "POST /upload/storage/v1/b/$bucket/o?uploadType=multipart",
+            '--b\r\n\r\n{"name": "$unique/ä b"}\r\n--b\r\n\r\nx\r\n--b--\r\n',
+        ),
+        ("aiplatform", "POST $place/endpoints", {"displayName": "$unique"}),
+        ("aiplatform", "POST $place/tensorboards", {"displayName": "$unique"}),
+        (
+            "aiplatform",
+            "POST $place/models:upload",
+            {
+                "modelId": "$unique",
+                "model": {"displayName": "x", "containerSpec": {"imageUri": "a"}},
+            },
+        ),
+        (
+            "aiplatform",
+            "POST $place/customJobs",
+            {
+                "displayName": "$unique",
+                "jobSpec": {
+                    "workerPoolSpecs": [
+                        {
+                            "machineSpec": {"machineType": "n1-standard-4"},
+                            "replicaCount": "1",
+                            "containerSpec": {
+                                "imageUri": "python:3.11",
+                                "command": ["sleep", "60"],
+                            },
+                        }
+                    ]
+                },
+            },
+        ),
+    ],
+    ids=["bucket", "object", "endpoint", "tensorboard", "model", "job"],
+)
+def test_what_was_to_be_refused_and_was_made_is_removed(
+    gcp_local: LocalCloud, place: tuple[str, str], service: str, call: str, body: Any
+) -> None:
+    region = "/v1/projects/$project/locations/$location"
+    request: dict[str, Any] = {"call": call.replace("$place", region), "body": body}
+    if isinstance(body, str):
+        headers = {"content-type": "multipart/related; boundary=b"}
+        request = {"call": call, "headers": headers, "content": body}
+    said = {"name": "x", "source": "https://example.invalid", "service": service}
+    case = corpus.Case.model_validate({**said, "request": request, "expect": 400})
+    local = targets.local(gcp_local.endpoint, LOCATION)
+    fresh = f"conf-{uuid.uuid4().hex[:12]}"
+
+    def there() -> list[Any]:
+        region = f"/v1/projects/{fresh}/locations/{LOCATION}"
+        kinds = ("endpoints", "tensorboards", "models", "customJobs")
+        found = [local.send("aiplatform", "GET", f"{region}/{kind}", {}, b"") for kind in kinds]
+        found.append(local.send("storage", "GET", f"/storage/v1/b?project={fresh}", {}, b""))
+        found.append(local.send("storage", "GET", f"/storage/v1/b/{place[1]}/o", {}, b""))
+        return [each.body for each in found]
+
+    before = there()
+    outcome = runner_of(gcp_local, (fresh, place[1])).put(case)
+    assert outcome.result == "differs", outcome
+    assert not outcome.left_behind
+    assert there() == before
+
+
 def test_an_interrupt_ends_the_run_after_its_case_is_undone(
     gcp_local: LocalCloud, place: tuple[str, str]
 ) -> None:
