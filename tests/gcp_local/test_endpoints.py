@@ -250,6 +250,17 @@ def test_a_prediction_takes_no_longer_than_the_endpoint_allows(vertex: Vertex) -
     assert vertex.predictions.predict(endpoint=endpoint, instances=[1]).predictions
 
 
+def test_a_model_that_is_undeployed_answers_what_it_was_asked(vertex: Vertex) -> None:
+    endpoint = vertex.endpoint()
+    deployed_id = vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})
+    path, body = f"/v1/{endpoint}:predict", json.dumps({"instances": [{"sleep": 1}]})
+    with ThreadPoolExecutor(1) as asker:
+        asked = asker.submit(vertex.emulator.call, "POST", path, data=body)
+        time.sleep(0.5)
+        vertex.undeploy(endpoint, deployed_id)
+        assert asked.result().json()["predictions"] == [["blue", {"sleep": 1}]]
+
+
 def test_models_that_hang_do_not_keep_the_rest_waiting(vertex: Vertex) -> None:
     endpoint = vertex.endpoint(client_connection_config={"inference_timeout": timedelta(seconds=3)})
     vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})

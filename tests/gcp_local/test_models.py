@@ -93,8 +93,14 @@ def test_lists_show_each_models_default_version(
     upload(models, parent, parent_model=first)
     found = list(models.list_models(parent=parent))
     assert [(model.name, model.version_id) for model in found] == [(second, "1"), (first, "1")]
-    request = {"parent": parent, "filter": 'labels.team="other"'}
-    assert list(models.list_models(request=request)) == []
+    for wanted, names in (
+        ('labels.team="other"', []),
+        ("model=second", [second]),
+        ("model!=second", [first]),
+        ('displayName="churn" AND model:sec*', [second]),
+    ):
+        request = {"parent": parent, "filter": wanted}
+        assert [model.name for model in models.list_models(request=request)] == names, wanted
 
 
 def test_update_changes_what_the_mask_names(
@@ -107,6 +113,29 @@ def test_update_changes_what_the_mask_names(
     assert changed.labels["team"] == "ml"
     with pytest.raises(exceptions.BadRequest):
         models.update_model(model=model, update_mask=FieldMask(paths=["artifact_uri"]))
+
+
+def test_a_model_and_its_versions_are_updated_by_names_of_their_own(
+    models: aiplatform_v1.ModelServiceClient, parent: str
+) -> None:
+    name = upload(models, parent).model
+    upload(models, parent, parent_model=name)
+
+    def update(by: str, **said: str) -> aiplatform_v1.Model:
+        model = aiplatform_v1.Model(name=by, **said)
+        return models.update_model(model=model, update_mask=FieldMask(paths=list(said)))
+
+    update(f"{name}@2", version_description="the second")
+    renamed = update(name, display_name="renamed", description="all of it")
+    assert renamed.version_id == "1"
+    for version, said in (("1", ""), ("2", "the second")):
+        found = models.get_model(name=f"{name}@{version}")
+        assert (found.display_name, found.description) == ("renamed", "all of it")
+        assert found.version_description == said
+    assert update(f"{name}@-", description="").description == ""
+    for by, field in ((f"{name}@2", "display_name"), (name, "version_description")):
+        with pytest.raises(exceptions.BadRequest, match=f"{field} is of the"):
+            update(by, **{field: "another"})
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """List filters: the subset of https://google.aip.dev/160 that the services document.
 
 Comparisons `=`, `!=`, `<`, `<=`, `>`, `>=` and the has-operator `:`, joined by AND, OR, NOT (or
-`-`) and parentheses; OR binds closer than AND, as AIP-160 has it. Anything else is refused, never
-ignored.
+`-`) and parentheses; OR binds closer than AND, as AIP-160 has it. A field may be written in camel
+case. Anything else is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -229,12 +229,14 @@ class FilterParser:
 
     def _field(self, text: str) -> tuple[str, str | None]:
         """Split what stands before an operator into a filterable field and a map's key."""
-        if text in self._fields:
-            return text, None
-        for name in self._fields:
-            if text.startswith(f"{name}."):
-                return name, text[len(name) + 1 :]
-        known = ", ".join(sorted(self._fields))
+        written = {_camel(name): name for name in self._fields}
+        written |= {name: name for name in self._fields}
+        if text in written:
+            return written[text], None
+        for form, name in written.items():
+            if text.startswith(f"{form}."):
+                return name, text[len(form) + 1 :]
+        known = ", ".join(sorted(self._fields)) or "nothing"
         self._fail(f"one can filter by {known}, not by {text!r}")
         raise AssertionError
 
@@ -305,6 +307,10 @@ def _moment(text: str) -> datetime:
         raise ValueError(text)
     moment = datetime.fromisoformat(text.upper())
     return moment if found[1] else moment.replace(tzinfo=UTC)
+
+
+def _camel(name: str) -> str:
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
 
 
 def _descriptor_at(kind: type[Message], path: str) -> Any:

@@ -48,7 +48,9 @@ class ModelRegistry:
         return list(self._resources.children(self._projects.numbered(name), Model))
 
     def resolve(self, name: str) -> Message:
-        """Give a copy of the version that a name stands for: a model's, `@VERSION` or `@ALIAS`.
+        """Give a copy of the version that a name stands for.
+
+        That is the default one for a model's name or with `@-`, or one by `@VERSION` or `@ALIAS`.
 
         Raises:
             InvalidArgument: not a model's name.
@@ -60,7 +62,7 @@ class ModelRegistry:
         base, _, version = self._projects.numbered(name).partition("@")
         if version.isdecimal():
             return self._resources.get(f"{base}@{version}", Model)
-        wanted = version or DEFAULT
+        wanted = DEFAULT if version in ("", "-") else version
         for model in self._resources.children(base, Model):
             if wanted in model.version_aliases:
                 return model

@@ -14,7 +14,7 @@ from gcp_local.errors import (
 )
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
-from gcp_local.resources.masks import masked, update_paths
+from gcp_local.resources.masks import copy_field, masked, update_paths
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.model_checks import (
     check_alias,
@@ -27,6 +27,8 @@ from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gcp_local.vertex.model_registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
@@ -37,8 +39,13 @@ ListModelVersionsResponse = raw(service_types.ListModelVersionsResponse)
 ListModelVersionCheckpointsResponse = raw(service_types.ListModelVersionCheckpointsResponse)
 DeleteOperationMetadata = raw(operation_types.DeleteOperationMetadata)
 
-_UPDATABLE = ("display_name", "description", "version_description", "labels")
-_FILTERABLE = {"display_name": "display_name", "labels": "labels"}
+_OF_MODEL = ("display_name", "description")
+_OF_VERSION = ("version_description",)
+_FILTERABLE = {
+    "model": "name",  # of what is filtered, only the last segment is there: see `list_models`
+    "display_name": "display_name",
+    "labels": "labels",
+}
 _VERSION_FILTERABLE = {"labels": "labels"}
 _SORTABLE = {name: name for name in ("display_name", "create_time", "update_time")}
 _VERSION_SORTABLE = {"create_time": "version_create_time", "update_time": "version_update_time"}
@@ -80,15 +87,17 @@ class ModelService:
     def list_models(self, request: Message) -> Message:
         """Answer each model's default version."""
         parent = location_of(self._projects, request.parent)
-        versions = self._registry.everywhere()
-        found = (
-            model
-            for model in versions
-            if model.name.startswith(f"{parent}/models/") and DEFAULT in model.version_aliases
-        )
+        found = []
+        for model in self._registry.everywhere():
+            place, _, own = model.name.rpartition("/models/")
+            if place == parent and DEFAULT in model.version_aliases:
+                model.name = own
+                found.append(model)
         page, token = list_page(
             found, request, Model, filterable=_FILTERABLE, sortable=_SORTABLE, newest_first=True
         )
+        for model in page:
+            model.name = f"{parent}/models/{model.name}"
         shown = masked(page, request.read_mask, Model)
         return ListModelsResponse(models=shown, next_page_token=token)
 
@@ -113,22 +122,29 @@ class ModelService:
         return ListModelVersionCheckpointsResponse()
 
     def update_model(self, request: Message) -> Message:
-        """Change the fields of the mask, of the version that the name stands for."""
-        paths = update_paths(request.update_mask, _UPDATABLE)
+        """Change the fields of the mask: by a name with a version those of the version.
+
+        By one without, those of the model, which all of its versions show; its labels are kept
+        with the default version.
+        """
+        wanted = request.model
+        paths = update_paths(request.update_mask, (*_OF_MODEL, *_OF_VERSION, "labels"))
+        _check_scope(wanted.name, paths)
         with self._database.transaction():
-            model = self._registry.resolve(request.model.name)
-            if request.model.etag and request.model.etag != model.etag:
+            model = self._registry.resolve(wanted.name)
+            if wanted.etag and wanted.etag != model.etag:
                 raise Aborted(f"The etag of {model.name!r} does not match.")
             for path in paths:
-                model.ClearField(path)
-            for path in paths:
-                if path == "labels":
-                    check_labels(request.model.labels)
-                    model.labels.update(dict(request.model.labels))
-                else:
-                    setattr(model, path, getattr(request.model, path))
+                copy_field(wanted, model, path)
             check_display_name(model.display_name, required=True)
+            check_labels(model.labels)
             self._registry.keep(model)
+            shared = [path for path in paths if path in _OF_MODEL]
+            for version in self._registry.versions(model.name) if shared else ():
+                if version.version_id != model.version_id:
+                    for path in shared:
+                        copy_field(model, version, path)
+                    self._registry.keep(version)
         return model
 
     def merge_version_aliases(self, request: Message) -> Message:
@@ -179,6 +195,17 @@ class ModelService:
             _check_undeployed(model)
             self._registry.delete(model)
         return self._operations.done(model.name, Empty(), DeleteOperationMetadata())
+
+
+def _check_scope(name: str, paths: Sequence[str]) -> None:
+    """Refuse to change a model by the name of a version, or a version by that of its model."""
+    version = name.partition("@")[2].removeprefix("-")
+    for path in paths:
+        if path in (_OF_MODEL if version else _OF_VERSION):
+            owner, form = ("model", "without") if version else ("version", "with")
+            raise FailedPrecondition(
+                f"{path} is of the {owner}: update it by a name {form} a version, not by {name!r}."
+            )
 
 
 def _check_undeployed(model: Message) -> None:

@@ -21,6 +21,7 @@ from gcp_local.vertex.endpoints.checks import (
 )
 from gcp_local.vertex.endpoints.traffic import Split, after_deploying, after_undeploying
 from gcp_local.vertex.naming import check_display_name
+from gcp_local.vertex.serving.server import DEFAULT_TIMEOUT_SECONDS
 from gcp_local.vertex.settings import check_account
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class DeploymentService:
             raise
 
     def undeploy_model(self, request: Message) -> Message:
-        """Take a model off the endpoint, then end its server."""
+        """Take a model off the endpoint, then end its server, once it has answered."""
         gone = request.deployed_model_id
 
         def change(endpoint: Message) -> None:
@@ -131,11 +132,16 @@ class DeploymentService:
 
         endpoint = self._endpoints.change(request.endpoint, change)
 
+        hurry = threading.Event()
+
         def work() -> Message:
-            self._fleet.stop((endpoint.name, gone))
+            patience = prediction_seconds(endpoint)
+            self._fleet.stop((endpoint.name, gone), patience=patience, hurry=hurry)
             return UndeployModelResponse()
 
-        return self._operations.begin(endpoint.name, UndeployModelOperationMetadata(), work)
+        return self._operations.begin(
+            endpoint.name, UndeployModelOperationMetadata(), work, cancel=hurry.set
+        )
 
     def mutate_deployed_model(self, request: Message) -> Message:
         """Change how many replicas there are said to be; here it is one process all the same."""
@@ -218,6 +224,13 @@ def find_deployed(endpoint: Message, deployed_id: str) -> Message:
             found: Message = deployed
             return found
     raise _not_deployed(endpoint.name, deployed_id)
+
+
+def prediction_seconds(endpoint: Message) -> float:
+    """Tell how long a prediction by an endpoint may take."""
+    config = endpoint.client_connection_config
+    seconds: float = config.inference_timeout.ToTimedelta().total_seconds()
+    return seconds or DEFAULT_TIMEOUT_SECONDS
 
 
 def _check_deployable(endpoint: Message, deployed: Message, asked: Mapping[str, int]) -> Split:

@@ -97,8 +97,15 @@ class Fleet:
             if berth is not None:
                 berth.stopped = threading.Event()
 
-    def stop(self, key: Key) -> None:
-        """End a deployed model's server, if it has one, and wait for its end."""
+    def stop(self, key: Key, *, patience: float = 0, hurry: threading.Event | None = None) -> None:
+        """End a deployed model's server, if it has one, and wait for its end.
+
+        Args:
+            key: which deployed model.
+            patience: seconds that it has to answer what it was asked before.
+            hurry: when set, it has no longer.
+
+        """
         with self._lock:
             berth = self._berths.pop(key, None)
         if berth is None:
@@ -106,6 +113,7 @@ class Fleet:
         berth.stopped.set()
         with berth.lock:
             if berth.server is not None:
+                berth.server.drain(patience, hurry or threading.Event())
                 berth.server.close()
                 berth.server = None
 

@@ -14,11 +14,10 @@ from google.protobuf.message import DecodeError
 from gcp_local.errors import FailedPrecondition, InvalidArgument, NotFound, Unimplemented
 from gcp_local.rpc.bodies import headers_of, packed
 from gcp_local.rpc.protos import Message, from_json, raw
-from gcp_local.vertex.endpoints.deploying import find_deployed
+from gcp_local.vertex.endpoints.deploying import find_deployed, prediction_seconds
 from gcp_local.vertex.endpoints.traffic import chosen
 from gcp_local.vertex.serving.answers import unreadable
 from gcp_local.vertex.serving.http import end_to_end
-from gcp_local.vertex.serving.server import DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +115,7 @@ class PredictionService:
 
         key = (endpoint.name, deployed_id)
         server = self._fleet.server(key, model, machine, still_deployed=still_deployed)
-        config = endpoint.client_connection_config
-        timeout = config.inference_timeout.ToTimedelta().total_seconds()
-        return _Turn(endpoint, deployed, model, server, timeout or DEFAULT_TIMEOUT_SECONDS)
+        return _Turn(endpoint, deployed, model, server, prediction_seconds(endpoint))
 
 
 def plain(value: Message) -> Any:

@@ -46,7 +46,6 @@ _UPDATABLE = ("display_name", "description", "labels", "traffic_split")
 _FILTERABLE = {
     "endpoint": "name",  # of what is filtered, only the last segment is there: see `list_endpoints`
     "display_name": "display_name",
-    "displayName": "display_name",
     "labels": "labels",
 }
 _SORTABLE = {name: name for name in ("display_name", "create_time", "update_time")}

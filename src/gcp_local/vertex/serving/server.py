@@ -51,6 +51,8 @@ class ModelServer:
         self._group = group
         self._code: int | None = None
         self._ended = threading.Event()
+        self._asking = 0
+        self._lock = threading.Lock()
         threading.Thread(
             target=self._watch, args=(process,), name="model-server", daemon=True
         ).start()
@@ -159,6 +161,8 @@ class ModelServer:
 
         """
         route = self._contract.predict_route
+        with self._lock:
+            self._asking += 1
         try:
             reply = ask(
                 self._port,
@@ -179,6 +183,9 @@ class ModelServer:
             if self._ended.wait(1):
                 raise Unavailable(self._exit_message()) from None
             raise Unavailable(f"The model server broke the connection: {error}") from None
+        finally:
+            with self._lock:
+                self._asking -= 1
         if not 200 <= reply.status < 300:
             raise refusal(reply)
         return reply
@@ -192,6 +199,13 @@ class ModelServer:
                 return file.read().decode(errors="replace").strip()
         except FileNotFoundError:
             return ""
+
+    def drain(self, seconds: float, hurry: threading.Event) -> None:
+        """Wait until all that was asked is answered, but not for longer, nor once in a hurry."""
+        deadline = time.monotonic() + seconds
+        while self._asking and self.alive and time.monotonic() < deadline:
+            if hurry.wait(_FIRST_PAUSE):
+                return
 
     def close(self) -> None:
         """End the container and wait for its end; nothing of it is left."""
