@@ -121,7 +121,10 @@ def outputs(bucket: Bucket, found: BatchPredictionJob) -> tuple[str, str]:
 
 
 def test_a_version_of_a_model_predicts_on_lines_of_json(
-    bucket: Bucket, upload: Callable[..., str], predicted: Callable[..., BatchPredictionJob]
+    jobs: JobServiceClient,
+    bucket: Bucket,
+    upload: Callable[..., str],
+    predicted: Callable[..., BatchPredictionJob],
 ) -> None:
     name = upload(container(mark="old"), model_id="echo", aliases=["golden"])
     upload(container(mark="new"), parent_model=name)
@@ -142,6 +145,10 @@ def test_a_version_of_a_model_predicts_on_lines_of_json(
         {"instance": each, "prediction": ["old", each]} for each in [*instances, [1, 2], 3]
     ]
     assert errors == ""
+    for model, count in (("echo/1", 1), ("echo", 0)):
+        said = f'model_display_name="{model}" AND labels.a=b'
+        request = {"parent": found.name.partition("/batch")[0], "filter": said}
+        assert len(list(jobs.list_batch_prediction_jobs(request=request))) == count
 
 
 def test_a_table_is_predicted_on_row_by_row_and_told_by_its_key(

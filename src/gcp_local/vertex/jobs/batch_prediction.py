@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from google.cloud.aiplatform_v1.types import batch_prediction_job as job_types
 from google.cloud.aiplatform_v1.types import job_service as service_types
 from google.cloud.aiplatform_v1.types import model as model_types
 
-from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw
 from gcp_local.vertex.jobs.instances import conversion_of
-from gcp_local.vertex.jobs.lifecycle import Jobs
+from gcp_local.vertex.jobs.lifecycle import FILTERABLE, Jobs
 from gcp_local.vertex.jobs.machines import check_machine
 from gcp_local.vertex.jobs.prediction import predict
 from gcp_local.vertex.jobs.results import FORMATS
@@ -91,7 +92,8 @@ class BatchPredictionJobs:
 
     def list_batch_prediction_jobs(self, request: Message) -> Message:
         """Answer jobs, the newest first."""
-        page, token = self._jobs.page(request)
+        by_model = {"model_display_name": self._model_display_name}
+        page, token = self._jobs.page(request, {**FILTERABLE, **by_model})
         page = masked(page, request.read_mask, BatchPredictionJob)
         return ListBatchPredictionJobsResponse(batch_prediction_jobs=page, next_page_token=token)
 
@@ -150,6 +152,12 @@ class BatchPredictionJobs:
             raise InvalidArgument.of_field(f"{_AT}.model", message)
         job.model, job.model_version_id = model.name, model.version_id
         return model
+
+    def _model_display_name(self, job: Message) -> str:
+        """Give the display name of a job's model; empty if it has none, or is gone."""
+        with suppress(NotFound, InvalidArgument):
+            return str(self._models.resolve(f"{job.model}@{job.model_version_id}").display_name)
+        return ""
 
     def _check_resources(self, job: Message, model: Message) -> None:
         given = job.dedicated_resources

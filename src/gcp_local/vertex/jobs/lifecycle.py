@@ -24,8 +24,9 @@ from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import location_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from gcp_local.resources.filtering import Fields
     from gcp_local.vertex.platform import Platform
 
 State = state_types.JobState
@@ -189,9 +190,7 @@ class Jobs:
         """Give a job; NotFound if there is none."""
         return self._resources.get(self._projects.numbered(name), self._kind)
 
-    def page(
-        self, request: Message, filterable: Mapping[str, str] = FILTERABLE
-    ) -> tuple[list[Message], str]:
+    def page(self, request: Message, filterable: Fields = FILTERABLE) -> tuple[list[Message], str]:
         """Give one page of a list request, the newest job first, and the next page's token."""
         return list_page(
             self._resources.children(location_of(self._projects, request.parent), self._kind),
