@@ -7,7 +7,6 @@ data items, annotations or versions; those methods are answered with 501.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from google.cloud.aiplatform_v1.types import dataset_service as service_types
 from google.cloud.aiplatform_v1.types import operation as operation_types
 
 from gcp_local import clock
-from gcp_local.errors import Aborted, InvalidArgument, Unimplemented
+from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.resources.etags import check_etag, etag_of
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import masked, update_paths
@@ -116,8 +116,7 @@ class DatasetService:
         paths = update_paths(request.update_mask, _UPDATABLE)
         with self._database.transaction():
             dataset = self.find(request.dataset.name)
-            if request.dataset.etag and request.dataset.etag != dataset.etag:
-                raise Aborted(f"The etag of {dataset.name!r} does not match.")
+            check_etag(dataset, request.dataset)
             for path in paths:
                 if path == "labels":
                     labels = dict(request.dataset.labels)
@@ -217,6 +216,4 @@ def _check_schema(uri: str) -> None:
 
 def _stamp(dataset: Message) -> None:
     dataset.update_time.CopyFrom(timestamp(clock.now()))
-    dataset.ClearField("etag")
-    body = dataset.SerializeToString(deterministic=True)
-    dataset.etag = hashlib.sha256(body).hexdigest()[:22]
+    dataset.etag = etag_of(dataset)

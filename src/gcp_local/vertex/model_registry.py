@@ -6,7 +6,6 @@ A model's versions are kept one proto each, under `…/models/ID@VERSION`; the o
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from google.cloud.aiplatform_v1.types import model as model_types
 
 from gcp_local import clock
 from gcp_local.errors import AlreadyExists, InvalidArgument, NotFound
+from gcp_local.resources.etags import etag_of
 from gcp_local.resources.labels import check_labels
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 from gcp_local.vertex.evaluations import delete_evaluations
@@ -104,7 +104,7 @@ class ModelRegistry:
             if number == 1:
                 aliases.add(DEFAULT)
             del model.version_aliases[:]
-            model.etag = _etag(model)
+            model.etag = etag_of(model)
             self._resources.add(f"{model.name}@{number}", model, parent=model.name)
             self.set_aliases(model.name, str(number), aliases)
             return self.resolve(f"{model.name}@{number}")
@@ -124,7 +124,7 @@ class ModelRegistry:
         now = timestamp(clock.now())
         model.update_time.CopyFrom(now)
         model.version_update_time.CopyFrom(now)
-        model.etag = _etag(model)
+        model.etag = etag_of(model)
         self._resources.replace(f"{model.name}@{model.version_id}", model)
 
     def note_deployment(self, deployed: Message, endpoint: str) -> None:
@@ -189,9 +189,3 @@ class ModelRegistry:
         row = self._database.row("SELECT value FROM counters WHERE name = ?", key)
         assert row is not None
         return int(row["value"])
-
-
-def _etag(model: Message) -> str:
-    bare = copy_of(model)
-    bare.ClearField("etag")
-    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:22]

@@ -8,10 +8,10 @@ from google.cloud.aiplatform_v1.types import model_service as service_types
 from google.cloud.aiplatform_v1.types import operation as operation_types
 
 from gcp_local.errors import (
-    Aborted,
     FailedPrecondition,
     InvalidArgument,
 )
+from gcp_local.resources.etags import check_etag
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import copy_field, masked, update_paths
@@ -132,8 +132,7 @@ class ModelService:
         _check_scope(wanted.name, paths)
         with self._database.transaction():
             model = self._registry.resolve(wanted.name)
-            if wanted.etag and wanted.etag != model.etag:
-                raise Aborted(f"The etag of {model.name!r} does not match.")
+            check_etag(model, wanted)
             for path in paths:
                 copy_field(wanted, model, path)
             check_display_name(model.display_name, required=True)

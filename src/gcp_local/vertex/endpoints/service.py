@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -12,7 +11,8 @@ from google.cloud.aiplatform_v1.types import endpoint_service as service_types
 from google.cloud.aiplatform_v1.types import operation as operation_types
 
 from gcp_local import clock
-from gcp_local.errors import Aborted, FailedPrecondition, InvalidArgument
+from gcp_local.errors import FailedPrecondition, InvalidArgument
+from gcp_local.resources.etags import check_etag, etag_of
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import masked, update_paths
@@ -79,7 +79,7 @@ class EndpointService:
         now = timestamp(clock.now())
         endpoint.create_time.CopyFrom(now)
         endpoint.update_time.CopyFrom(now)
-        endpoint.etag = _etag(endpoint)
+        endpoint.etag = etag_of(endpoint)
         self._resources.add(endpoint.name, endpoint)
         return self._operations.done(endpoint.name, endpoint, CreateEndpointOperationMetadata())
 
@@ -113,8 +113,7 @@ class EndpointService:
         paths = update_paths(request.update_mask, _UPDATABLE)
 
         def change(endpoint: Message) -> None:
-            if asked.etag and asked.etag != endpoint.etag:
-                raise Aborted(f"The etag of {endpoint.name!r} does not match.")
+            check_etag(endpoint, asked)
             for path in paths:
                 endpoint.ClearField(path)
                 if path in ("labels", "traffic_split"):
@@ -187,12 +186,6 @@ class EndpointService:
             endpoint = self.find(name)
             change(endpoint)
             endpoint.update_time.CopyFrom(timestamp(clock.now()))
-            endpoint.etag = _etag(endpoint)
+            endpoint.etag = etag_of(endpoint)
             self._resources.replace(endpoint.name, endpoint)
             return endpoint
-
-
-def _etag(endpoint: Message) -> str:
-    bare = copy_of(endpoint)
-    bare.ClearField("etag")
-    return hashlib.sha256(bare.SerializeToString(deterministic=True)).hexdigest()[:22]

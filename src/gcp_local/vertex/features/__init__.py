@@ -2,7 +2,7 @@
 
     groups    feature groups: a table or view, and the columns that name an entity
     features  the features of a group: a column each
-    rules     ids, columns, etags, times and page sizes, which both share
+    rules     ids, columns, times and page sizes, which both share
 
 Nothing reads the tables yet: their names are held against BigQuery's forms, no more.
 """

@@ -9,6 +9,7 @@ from google.cloud.aiplatform_v1.types import feature_registry_service as service
 from google.cloud.aiplatform_v1.types import featurestore_service as store_types
 
 from gcp_local.errors import InvalidArgument
+from gcp_local.resources.etags import check_etag
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import changed_paths, copy_field, masked
@@ -16,7 +17,6 @@ from gcp_local.rpc.protos import Empty, Message, copy_of, raw
 from gcp_local.vertex.features.groups import DeleteOperationMetadata, Feature, FeatureGroup
 from gcp_local.vertex.features.rules import (
     check_column,
-    check_etag,
     check_id,
     stamp,
     with_page_size,

@@ -11,13 +11,13 @@ from google.cloud.aiplatform_v1.types import feature_registry_service as service
 from google.cloud.aiplatform_v1.types import operation as operation_types
 
 from gcp_local.errors import FailedPrecondition, InvalidArgument
+from gcp_local.resources.etags import check_etag
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import changed_paths, copy_field
 from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw
 from gcp_local.vertex.features.rules import (
     check_column,
-    check_etag,
     check_id,
     stamp,
     with_page_size,

@@ -1,12 +1,12 @@
-"""What feature groups and features share: ids, columns, etags, times, page sizes."""
+"""What feature groups and features share: ids, columns, times, page sizes."""
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from gcp_local import clock
-from gcp_local.errors import Aborted, InvalidArgument
+from gcp_local.errors import InvalidArgument
+from gcp_local.resources.etags import etag_of
 from gcp_local.rpc.protos import Message, copy_of, timestamp
 
 _ID = re.compile(r"[a-z_][a-z0-9_]{0,127}")
@@ -29,21 +29,13 @@ def check_column(field: str, name: str) -> None:
         raise InvalidArgument.of_field(field, message)
 
 
-def check_etag(kept: Message, said: Message) -> None:
-    """Refuse an update of another state of the resource than the one that is kept."""
-    if said.etag and said.etag != kept.etag:
-        raise Aborted(f"The etag of {kept.name!r} does not match.")
-
-
 def stamp(resource: Message) -> None:
     """Set the times and the etag of a resource that has changed."""
     now = timestamp(clock.now())
     resource.update_time.CopyFrom(now)
     if not resource.HasField("create_time"):
         resource.create_time.CopyFrom(now)
-    resource.ClearField("etag")
-    content = resource.SerializeToString(deterministic=True)
-    resource.etag = hashlib.sha256(content).hexdigest()[:22]
+    resource.etag = etag_of(resource)
 
 
 def with_page_size(request: Message, most: int) -> Message:
