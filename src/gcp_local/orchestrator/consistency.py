@@ -77,6 +77,11 @@ def _check_task(
             raise refusal(f"{where} takes {key!r} from {unknown}", where)
     given = {*task.parameters, *task.artifacts}
     if task.loop is not None:
+        items, inputs = task.loop.items, "artifacts" if task.loop.over_artifacts else "parameters"
+        if isinstance(items, ComponentInput) and items.name not in getattr(task, inputs):
+            raise refusal(f"{where} loops over an unknown input {items.name!r}", where)
+        if task.loop.item_input not in getattr(child, inputs):
+            raise refusal(f"{where} gives an unknown input {task.loop.item_input!r}", where)
         given.add(task.loop.item_input)
     required = [key for key, p in child.parameters.items() if not (p.optional or p.has_default)]
     required += [key for key, artifact in child.artifacts.items() if not artifact.optional]

@@ -334,6 +334,8 @@ def _retry(spec: Message, where: str) -> Retry | None:
 
 def _loop(spec: Message, where: str) -> Loop | None:
     limit = spec.iterator_policy.parallelism_limit
+    if limit < 0:
+        raise refusal(f"parallelism_limit at {where} is {limit}", where)
     match spec.WhichOneof("iterator"):
         case "parameter_iterator":
             iterator = spec.parameter_iterator

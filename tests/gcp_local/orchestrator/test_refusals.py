@@ -47,6 +47,8 @@ def spec(tmp_path_factory: pytest.TempPathFactory) -> Spec:
         c.write_dataset(text=text)
         with dsl.If(total.output == 2):
             c.echo(text=text)
+        with dsl.ParallelFor([1, 2]) as item:
+            c.write_dataset(text=f"{item}")
 
     return compiled(refusals, tmp_path_factory.mktemp("compiled"))
 
@@ -91,6 +93,7 @@ def _set(*path: Any) -> Callable[[Spec], None]:
 
 TASKS = ("root", "dag", "tasks")
 ADD = ("deploymentSpec", "executors", "exec-add")
+LOOP = (*TASKS, "for-loop-3")
 CONDITION = (*TASKS, "condition-1", "triggerPolicy", "condition")
 PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
 
@@ -121,6 +124,15 @@ PARAMETER = ("components", "comp-add", "inputDefinitions", "parameters", "a")
         (
             _set(*TASKS, "add", "retryPolicy", {"maxRetryCount": 1, "backoffDuration": "-1s"}),
             "backoff_duration",
+        ),
+        (_set(*LOOP, "iteratorPolicy", {"parallelismLimit": -1}), "parallelism_limit"),
+        (
+            _set(*LOOP, "parameterIterator", "items", {"inputParameter": "nothing"}),
+            "loops over an unknown input 'nothing'",
+        ),
+        (
+            _set(*LOOP, "parameterIterator", "itemInput", "nothing"),
+            "gives an unknown input 'nothing'",
         ),
         (_set("components", "comp-add", "executorLabel", "exec-none"), "exec-none"),
         (_set(*ADD, "container", "image", ""), "no image"),
