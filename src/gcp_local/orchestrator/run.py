@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 _CANCELLED = Outcome(TaskState.CANCELLED, error="The task was cancelled.")
+_HELD_BACK = Outcome(TaskState.NOT_TRIGGERED)  # told from `NOT_TRIGGERED` by its identity
 _UNFINISHED = Outcome(
     TaskState.CANCELLED, error="A task failed, and the failure policy is to start nothing more."
 )
@@ -129,6 +130,9 @@ class Run:
             return _CANCELLED
         if failed:
             return Outcome(TaskState.FAILED, error=_dag_error(failed, outcomes))
+        ended_early = (each is _HELD_BACK or each is _UNFINISHED for each in outcomes.values())
+        if any(ended_early):
+            return _UNFINISHED
         return Outcome(TaskState.SUCCEEDED, binding.dag_outputs(dag, outcomes))
 
     def _in_thread(
@@ -182,7 +186,7 @@ class Run:
             if any(outcomes[name].state not in SUCCESS for name in task.upstream):
                 return NOT_TRIGGERED
             if self._setting.fail_fast and self._failed.is_set():
-                return NOT_TRIGGERED
+                return _HELD_BACK
         return None
 
     def _task(
@@ -249,7 +253,7 @@ class Run:
             if self._stopping.is_set():
                 return _CANCELLED
             if self._setting.fail_fast and self._failed.is_set():
-                return NOT_TRIGGERED
+                return _HELD_BACK
             return self._component(task, component, inputs, node)
 
         return self._ended(node, self._outcome(work, node))

@@ -255,6 +255,46 @@ def test_fail_fast_stops_another_loop_between_its_rounds(
     assert result.state is JobState.FAILED
 
 
+def test_a_pipeline_that_fail_fast_stopped_half_way_has_not_succeeded(
+    plain_cloud: Cloud, tmp_path: Path
+) -> None:
+    @dsl.container_component
+    def await_file(path: str):
+        script = 'while ! test -e "$0"; do sleep 0.02; done'
+        return dsl.ContainerSpec(image="python:3.11", command=["sh", "-c", script], args=[path])
+
+    @dsl.pipeline(name="inner")
+    def inner(path: str) -> None:
+        c.echo(text="never").after(await_file(path=path))
+
+    @dsl.pipeline(name="half-way")
+    def half_way(path: str) -> None:
+        ended = c.report_status()
+        with dsl.ExitHandler(ended):
+            inner(path=path)
+        c.fail(message="elsewhere")
+
+    path = tmp_path / "failed"
+    job = plain_cloud.job(half_way, {"path": str(path)})
+    job.runtime_config.failure_policy = 2
+    plain_cloud.orchestrator.submit(job)
+    plain_cloud.wait(
+        job.name, lambda job: any(task.state == FAILED for task in job.job_detail.task_details)
+    )
+    path.touch()
+    result = plain_cloud.wait(job.name)
+    assert result.state is JobState.FAILED
+    assert result.states() == {
+        "fail": FAILED,
+        "exit-handler-1": CANCELLED,
+        "exit-handler-1.inner": CANCELLED,
+        "exit-handler-1.inner.await-file": RAN,
+        "exit-handler-1.inner.echo": NOT_RUN,
+        "report-status": RAN,
+    }
+    assert "CANCELLED" in result.outputs("report-status")["Output"]
+
+
 def test_the_ir_has_no_timeout_for_a_task() -> None:
     from kfp.pipeline_spec import pipeline_spec_pb2
 
