@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import random
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 import requests
@@ -19,7 +22,9 @@ from google.api_core.retry import Retry
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1
 from google.cloud.storage import Client
+from google.cloud.storage.retry import DEFAULT_RETRY
 
+from gcp_local.storage.uploads import QUANTUM
 from tests.gcp_local.emulators import Emulator, start
 from tests.gcp_local.pipelines import compiled
 
@@ -122,6 +127,30 @@ def test_each_error_has_the_form_of_the_service_that_was_called(
     answer = broken.call("GET", f"/v1/{jobs.parent}/pipelineJobs")
     assert answer.json()["error"]["code"] == status
     assert "status" in answer.json()["error"]
+    answer = broken.call("POST", "/some-bucket/a?uploads")
+    assert (answer.status_code, answer.headers["retry-after"]) == (status, "7")
+    assert ET.fromstring(answer.text).findtext("Message") == "A fault that was ordered."
+
+
+@pytest.mark.parametrize("how", [{"error": 503}, {"error": 500}, {"reset": True}], ids=str)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_resumable_upload_comes_through_whatever_piece_is_struck(
+    broken: Emulator, project: str, how: dict[str, Any], when: str
+) -> None:
+    client = Client(
+        project=project,
+        credentials=AnonymousCredentials(),
+        client_options={"api_endpoint": broken.endpoint},
+    )
+    bucket = client.create_bucket(f"{project}-bucket")
+    content = random.Random(0).randbytes(3 * QUANTUM + 5)
+    quick = DEFAULT_RETRY.with_delay(initial=0.01)
+    for piece in range(1, 5):
+        order(broken, {"path": "/upload/*", "verb": "PUT", "when": when, "nth": piece, **how})
+        blob = bucket.blob(f"piece-{piece}", chunk_size=QUANTUM)
+        blob.upload_from_file(io.BytesIO(content), if_generation_match=0, retry=quick)
+        assert told(broken)["faults"][0]["fired"] == 1
+        assert blob.download_as_bytes() == content
 
 
 def test_a_path_and_a_verb_strike_nothing_else(broken: Emulator, project: str) -> None:

@@ -35,13 +35,30 @@ _HEADERS = {
     "x-goog-storage-class": "storageClass",
     "x-goog-custom-time": "customTime",
 }
-_CODES = {400: "InvalidArgument", 403: "AccessDenied", 404: "NoSuchKey", 501: "NotImplemented"}
+_CODES = {
+    400: "InvalidArgument",
+    403: "AccessDenied",
+    404: "NoSuchKey",
+    429: "SlowDown",
+    501: "NotImplemented",
+    503: "ServiceUnavailable",
+}
 
 
 def concerns(request: Request) -> bool:
     """Tell whether a request is one of the XML API's multipart uploads, or by a signed URL."""
     names = {name.lower() for name, _ in request.query}
     return bool(names & {"uploads", "uploadid", *_SIGNED})
+
+
+def refusal(error: ApiError) -> Answer:
+    """Answer an error in the XML API's form."""
+    named = error.reason if error.reason[:1].isupper() else None
+    if "bucket does not exist" in error.message:
+        named = "NoSuchBucket"
+    code = named or _CODES.get(error.code, "InternalError")
+    parts = {"Code": code, "Message": error.message, "Details": error.message}
+    return _xml("Error", parts, error.code)
 
 
 class MultipartEndpoint:
@@ -55,12 +72,7 @@ class MultipartEndpoint:
         try:
             return self._answer(request)
         except ApiError as error:
-            named = error.reason if error.reason[:1].isupper() else None
-            if "bucket does not exist" in error.message:
-                named = "NoSuchBucket"
-            code = named or _CODES.get(error.code, "InternalError")
-            parts = {"Code": code, "Message": error.message, "Details": error.message}
-            return _xml("Error", parts, error.code)
+            return refusal(error)
 
     def _answer(self, request: Request) -> Answer:
         if {name.lower() for name, _ in request.query} & _SIGNED:

@@ -127,7 +127,7 @@ class Server:
         call, fault = self._cloud.faults.meet(request.method, request.path)
         answer = None
         if fault is not None and not fault.after:
-            answer = await _strike(fault, request.path)
+            answer = await _strike(fault, request)
         if answer is None:
             try:
                 limiter = self._patient if request.path.endswith(_PATIENT) else None
@@ -139,7 +139,7 @@ class Server:
                 raise
         if fault is not None and fault.after:
             try:
-                instead = await _strike(fault, request.path)
+                instead = await _strike(fault, request)
             except BaseException:
                 _close(answer)
                 raise
@@ -153,7 +153,7 @@ class Server:
         """Hand a request to whom it concerns."""
         cloud = self._cloud
         first = request.segments[0]
-        if first not in (*_RPC, *_STORAGE, "gcp-local") and xml_rest.concerns(request):
+        if _is_xml(request):
             return cloud.storage.xml.answer(request)
         if first in _RPC:
             return _of_method(cloud.dispatcher, request)
@@ -168,7 +168,13 @@ class Server:
         raise NotFound(f"Not found: {request.path}")
 
 
-async def _strike(fault: Rule, path: str) -> Answer | None:
+def _is_xml(request: Request) -> bool:
+    """Tell whether a request is one of Cloud Storage's XML API."""
+    others = (*_RPC, *_STORAGE, "gcp-local")
+    return request.segments[0] not in others and xml_rest.concerns(request)
+
+
+async def _strike(fault: Rule, request: Request) -> Answer | None:
     """Do what a fault orders; give the answer that it puts in the place of the call's own."""
     await asyncio.sleep(fault.latency)
     if fault.stop:
@@ -177,7 +183,8 @@ async def _strike(fault: Rule, path: str) -> Answer | None:
         raise _Reset
     if fault.error is None:
         return None
-    refusal = _refusal(_ORDERED[fault.error]("A fault that was ordered."), path)
+    error = _ORDERED[fault.error]("A fault that was ordered.")
+    refusal = xml_rest.refusal(error) if _is_xml(request) else _refusal(error, request.path)
     if fault.retry_after is None:
         return refusal
     headers = {**refusal.headers, "retry-after": str(fault.retry_after)}
