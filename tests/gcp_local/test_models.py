@@ -61,7 +61,9 @@ def test_versions_and_aliases(models: aiplatform_v1.ModelServiceClient, parent: 
     assert merged.version_aliases == ["default"]
     assert models.get_model(name=name).version_id == "2"
     versions = models.list_model_versions(name=name)
-    assert [version.version_id for version in versions] == ["2", "1"]
+    assert [version.name for version in versions] == [f"{name}@2", f"{name}@1"]
+    for asked, told in ((name, name), (f"{name}@default", f"{name}@2"), (f"{name}@1", f"{name}@1")):
+        assert models.get_model(name=asked).name == told
     with pytest.raises(exceptions.NotFound):
         models.get_model(name=f"{name}@champion")
     with pytest.raises(exceptions.BadRequest):

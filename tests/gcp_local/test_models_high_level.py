@@ -29,7 +29,6 @@ def initialized(emulator: Emulator, project: str, monkeypatch: pytest.MonkeyPatc
         credentials=emulator.credentials,
     )
     yield project
-    aiplatform.initializer.global_pool.shutdown(wait=True)
     aiplatform.init()
 
 
@@ -123,6 +122,10 @@ def test_the_registry_knows_versions_and_aliases(initialized: str) -> None:
     endpoint = green.deploy(machine_type="n1-standard-2")
     assert endpoint.predict(instances=[1]).predictions == [["green", 1.0]]
     assert model.versioning_registry.get_version_info("default").version_id == "1"
+    registry.update_version("2", version_description="the second", labels={"team": "other"})
+    described = {each.version_id: each.version_description for each in registry.list_versions()}
+    assert described == {"1": "", "2": "the second"}
+    assert registry.get_model(version="2").labels == {"team": "other"}
 
 
 def test_evaluations_are_imported_listed_and_read(initialized: str, emulator: Emulator) -> None:

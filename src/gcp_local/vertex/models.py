@@ -82,7 +82,7 @@ class ModelService:
 
     def get_model(self, request: Message) -> Message:
         """Answer a model's default version, or `@VERSION` or `@ALIAS`."""
-        return self._registry.resolve(request.name)
+        return _named(self._registry.resolve(request.name), request.name)
 
     def list_models(self, request: Message) -> Message:
         """Answer each model's default version."""
@@ -113,6 +113,8 @@ class ModelService:
             sortable=_VERSION_SORTABLE,
             newest_first=True,
         )
+        for version in page:
+            version.name = f"{version.name}@{version.version_id}"
         shown = masked(page, request.read_mask, Model)
         return ListModelVersionsResponse(models=shown, next_page_token=token)
 
@@ -144,7 +146,7 @@ class ModelService:
                     for path in shared:
                         copy_field(model, version, path)
                     self._registry.keep(version)
-        return model
+        return _named(model, wanted.name)
 
     def merge_version_aliases(self, request: Message) -> Message:
         """Give a version aliases, or with a `-` before one take it away; aliases move."""
@@ -164,7 +166,8 @@ class ModelService:
                 )
             aliases = (set(model.version_aliases) | (added - both)) - (removed - both)
             self._registry.set_aliases(model.name, model.version_id, aliases)
-            return self._registry.resolve(f"{model.name}@{model.version_id}")
+            changed = self._registry.resolve(f"{model.name}@{model.version_id}")
+        return _named(changed, request.name)
 
     def delete_model(self, request: Message) -> Message:
         """Forget a model with all its versions, none of which may be deployed."""
@@ -196,9 +199,24 @@ class ModelService:
         return self._operations.done(model.name, Empty(), DeleteOperationMetadata())
 
 
+def _version_in(name: str) -> str:
+    """Read the version or alias in a model's name; none, or `-`, is that of the model itself."""
+    return name.partition("@")[2].removeprefix("-")
+
+
+def _named(model: Message, asked: str) -> Message:
+    """Name a model as it was asked for: with its version, if by a version or an alias.
+
+    The high-level SDK counts on it: `update_version` updates what it got, by the name that it got.
+    """
+    if _version_in(asked):
+        model.name = f"{model.name}@{model.version_id}"
+    return model
+
+
 def _check_scope(name: str, paths: Sequence[str]) -> None:
     """Refuse to change a model by the name of a version, or a version by that of its model."""
-    version = name.partition("@")[2].removeprefix("-")
+    version = _version_in(name)
     for path in paths:
         if path in (_OF_MODEL if version else _OF_VERSION):
             owner, form = ("model", "without") if version else ("version", "with")
