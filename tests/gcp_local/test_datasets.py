@@ -108,8 +108,11 @@ def test_a_table_of_bigquery_is_accepted_by_its_form(
         ({"metadata": {"inputConfig": {}}}, "Exactly one"),
         ({"metadata": {**FILES, "more": 1}}, "Unknown names in dataset.metadata: more"),
         ({"metadata": {"inputConfig": {"gcsSource": {"uri": []}}}}, "uri is required"),
-        ({"metadata": {"inputConfig": {"gcsSource": {"uri": ["/a.csv"]}}}}, "Invalid Cloud Stor"),
-        ({"metadata": {"inputConfig": {"bigquerySource": {"uri": "a.b"}}}}, "Invalid BigQuery"),
+        ({"metadata": {"inputConfig": {"gcsSource": {"uri": ["/a.csv"]}}}}, "gs://BUCKET/OBJECT"),
+        (
+            {"metadata": {"inputConfig": {"bigquerySource": {"uri": "a.b"}}}},
+            "bq://PROJECT.DATASET.TABLE",
+        ),
         ({"labels": {"Team": "x"}}, "Invalid label key"),
         (
             {"encryption_spec": {"kms_key_name": "my-key"}},  # pragma: allowlist secret

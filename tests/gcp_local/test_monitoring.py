@@ -149,7 +149,7 @@ CONFIGS = "model_deployment_monitoring_objective_configs"
         (
             CONFIGS,
             objective(
-                training_dataset={"gcs_source": {"uris": ["gs://b/o"]}, "data_format": "xls"}
+                training_dataset={"gcs_source": {"uris": ["gs://bucket/o"]}, "data_format": "xls"}
             ),
             "training_dataset.data_format",
         ),

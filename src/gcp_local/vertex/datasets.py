@@ -23,6 +23,7 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import masked, update_paths
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp, to_json
+from gcp_local.vertex.addresses import check_object, check_table
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_encryption
 
@@ -39,8 +40,6 @@ TABULAR = f"{_SCHEMAS}tabular_1.0.0.yaml"
 _KINDS = re.compile(re.escape(_SCHEMAS) + r"[a-z_]+_[0-9]+\.[0-9]+\.[0-9]+\.yaml")
 _SCHEMA_LABEL = "aiplatform.googleapis.com/dataset_metadata_schema"
 _TITLE = "TABLE"
-_OBJECT = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]/[^/].*")
-_TABLE = re.compile(r"bq://[a-z][a-z0-9.:-]*\.[A-Za-z0-9_]+\.[A-Za-z0-9_$-]+")
 _UPDATABLE = ("display_name", "description", "labels")
 _FILTERABLE = {name: name for name in ("display_name", "metadata_schema_uri", "labels")}
 _FILTERABLE |= {"displayName": "display_name", "metadataSchemaUri": "metadata_schema_uri"}
@@ -173,18 +172,12 @@ def read_source(dataset: Message) -> Source:
         if not isinstance(uris, list) or not uris:
             raise InvalidArgument.of_field(f"{at}.uri", "gcsSource.uri is required.")
         for uri in uris:
-            if not isinstance(uri, str) or not _OBJECT.fullmatch(uri):
-                raise InvalidArgument.of_field(
-                    f"{at}.uri", f"Invalid Cloud Storage path {uri!r}: gs://BUCKET/OBJECT."
-                )
+            check_object(uri, f"{at}.uri")
         return Source(files=tuple(uris))
     at += ".bigquerySource"
     table = _only(source["bigquerySource"], at, ("uri",)).get("uri")
-    if not isinstance(table, str) or not _TABLE.fullmatch(table):
-        raise InvalidArgument.of_field(
-            f"{at}.uri", f"Invalid BigQuery path {table!r}: bq://PROJECT.DATASET.TABLE."
-        )
-    return Source(table=table)
+    check_table(table, f"{at}.uri")
+    return Source(table=str(table))
 
 
 def _only(value: Any, at: str, known: tuple[str, ...]) -> dict[str, Any]:

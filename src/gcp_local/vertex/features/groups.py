@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from google.cloud.aiplatform_v1.types import feature as feature_types
@@ -16,6 +15,7 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import changed_paths, copy_field
 from gcp_local.rpc.protos import Empty, FieldMask, Message, copy_of, raw
+from gcp_local.vertex.addresses import check_table
 from gcp_local.vertex.features.rules import (
     check_column,
     check_id,
@@ -39,13 +39,6 @@ _COLUMNS = "big_query.entity_id_columns"
 _FILTERABLE = {name: name for name in ("create_time", "update_time", "labels")}
 _SORTABLE = {name: name for name in ("create_time", "update_time")}
 _LARGEST_PAGE = 100
-_LONGEST_URI = 2000
-# A project of an organisation's domain has a colon; a dataset and a table are of letters, digits
-# and "_", a table of "-" and of other scripts as well.
-_TABLE = re.compile(
-    r"bq://(?P<project>([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]+)"
-    r"\.(?P<dataset>[A-Za-z0-9_]{1,1024})\.(?P<table>[\w-]{1,1024})"
-)
 _AT = "feature_group.big_query"
 
 
@@ -141,11 +134,7 @@ def _check(group: Message) -> None:
     if not table:
         field = f"{_AT}.big_query_source.input_uri"
         raise InvalidArgument.of_field(field, "input_uri is required.")
-    if len(table) > _LONGEST_URI or not _TABLE.fullmatch(table):
-        raise InvalidArgument.of_field(
-            f"{_AT}.big_query_source.input_uri",
-            f"Invalid input_uri {table!r}: it must be bq://PROJECT.DATASET.TABLE.",
-        )
+    check_table(table, f"{_AT}.big_query_source.input_uri")
     columns = list(source.entity_id_columns)
     for column in columns:
         check_column(f"{_AT}.entity_id_columns", column)

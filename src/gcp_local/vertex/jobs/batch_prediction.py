@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw
+from gcp_local.vertex.addresses import check_object
 from gcp_local.vertex.jobs.instances import conversion_of
 from gcp_local.vertex.jobs.lifecycle import FILTERABLE, Jobs
 from gcp_local.vertex.jobs.machines import check_machine
@@ -32,7 +32,6 @@ Model = raw(model_types.Model)
 _AUTOMATIC = model_types.Model.DeploymentResourcesType.AUTOMATIC_RESOURCES
 _AT_ONCE = 4
 _AT = "batch_prediction_job"
-_SOURCE = re.compile(r"gs://[^/]+/.+")
 _NOT_HERE = {
     "input_config": ("bigquery_source", "vertex_multimodal_dataset_source"),
     "output_config": ("bigquery_destination", "vertex_multimodal_dataset_destination"),
@@ -196,8 +195,7 @@ def _check_places(job: Message) -> None:
     if not uris:
         raise InvalidArgument.of_field(at, "There must be a source with uris.")
     for uri in uris:
-        if not _SOURCE.fullmatch(uri):
-            raise InvalidArgument.of_field(at, f"Invalid source {uri!r}: gs://BUCKET/OBJECT.")
+        check_object(uri, at)
     prefix = job.output_config.gcs_destination.output_uri_prefix
     at = f"{_AT}.output_config.gcs_destination.output_uri_prefix"
     if not prefix:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.labels import check_labels
+from gcp_local.vertex.addresses import check_object, check_table
 from gcp_local.vertex.naming import check_display_name
 from gcp_local.vertex.settings import check_encryption, check_folder
 
@@ -21,8 +22,6 @@ AT = "model_deployment_monitoring_job"
 _HOUR = 3600
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _CHANNEL = re.compile(r"projects/[^/]+/notificationChannels/[^/]+")
-_OBJECT = re.compile(r"gs://[^/]+/.+")
-_TABLE = re.compile(r"bq://[^.\s]+\.[^.\s]+\.[^.\s]+")
 _FORMATS = ("tf-record", "csv", "jsonl")
 
 
@@ -51,8 +50,8 @@ def check_job(job: Message, endpoint: Message, *, anew: bool) -> None:
     _check_alerts(job.model_monitoring_alert_config, f"{AT}.model_monitoring_alert_config")
     for name in ("predict_instance_schema_uri", "analysis_instance_schema_uri"):
         uri = getattr(job, name)
-        if uri and not _OBJECT.fullmatch(uri):
-            raise InvalidArgument.of_field(f"{AT}.{name}", f"Invalid {name} {uri!r}.")
+        if uri:
+            check_object(uri, f"{AT}.{name}")
     folder = job.stats_anomalies_base_directory.output_uri_prefix
     check_folder(folder, f"{AT}.stats_anomalies_base_directory.output_uri_prefix")
     if job.log_ttl.ToTimedelta().total_seconds() < 0:
@@ -104,15 +103,15 @@ def _check_dataset(dataset: Message, at: str) -> None:
         )
     if source == "gcs_source":
         uris = dataset.gcs_source.uris
-        if not uris or not all(_OBJECT.fullmatch(uri) for uri in uris):
-            message = "uris must be of the form gs://BUCKET/OBJECT."
-            raise InvalidArgument.of_field(f"{at}.gcs_source.uris", message)
+        if not uris:
+            raise InvalidArgument.of_field(f"{at}.gcs_source.uris", "uris is required.")
+        for uri in uris:
+            check_object(uri, f"{at}.gcs_source.uris")
         if dataset.data_format not in _FORMATS:
             message = f"Invalid data_format {dataset.data_format!r}: one of {', '.join(_FORMATS)}."
             raise InvalidArgument.of_field(f"{at}.data_format", message)
-    if source == "bigquery_source" and not _TABLE.fullmatch(dataset.bigquery_source.input_uri):
-        message = "input_uri must be of the form bq://PROJECT.DATASET.TABLE."
-        raise InvalidArgument.of_field(f"{at}.bigquery_source.input_uri", message)
+    if source == "bigquery_source":
+        check_table(dataset.bigquery_source.input_uri, f"{at}.bigquery_source.input_uri")
 
 
 def _check_schedule(job: Message) -> None:

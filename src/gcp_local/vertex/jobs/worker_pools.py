@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gcp_local.errors import InvalidArgument, Unimplemented
+from gcp_local.vertex.addresses import check_object
 from gcp_local.vertex.jobs.machines import check_disk, check_machine
 from gcp_local.vertex.settings import check_folder, check_surroundings
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 MAX_REPLICAS = 16
 _MAX_POOLS, _MAX_ENV, _MAX_PACKAGES = 4, 100, 100
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OBJECT = re.compile(r"gs://[^/]+/.+[^/]")
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 # https://cloud.google.com/vertex-ai/docs/training/pre-built-containers
 _PREBUILT = re.compile(
@@ -30,7 +30,7 @@ _PREBUILT = re.compile(
 _NO_EFFECT_HERE = {
     "persistent_resource_id": "there are no persistent resources",
     "protected_artifact_location_id": "artifacts stay where they are",
-    "tensorboard": "there is no TensorBoard",
+    "tensorboard": "a job's logs are not uploaded to a TensorBoard",
     "enable_web_access": "there are no interactive shells",
     "enable_dashboard_access": "there is no dashboard",
     "models": "there are no jobs of Google's own",
@@ -171,10 +171,7 @@ def _check_package(spec: Message, at: str) -> None:
             f"{at}.package_uris", f"There must be from 1 to {_MAX_PACKAGES} package_uris."
         )
     for uri in spec.package_uris:
-        if not _OBJECT.fullmatch(uri):
-            raise InvalidArgument.of_field(
-                f"{at}.package_uris", f"Invalid package {uri!r}: it must be gs://BUCKET/OBJECT."
-            )
+        check_object(uri, f"{at}.package_uris")
     if not _MODULE.fullmatch(spec.python_module):
         raise InvalidArgument.of_field(
             f"{at}.python_module", f"Invalid Python module {spec.python_module!r}."
