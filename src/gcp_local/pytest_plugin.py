@@ -2,7 +2,8 @@
 
 `gcp_local`              one for the whole session (with xdist, one for each worker)
 `gcp_local_fresh`        one of the test's own, to be killed, broken, or set forward in time
-`gcp_local_environment`  the first, with the environment variables set by which clients find it
+`gcp_local_environment`  the first, with the environment variables set by which clients find it,
+                         and the user's own credentials out of their sight
 
 Settings, in pytest's own file:
 
@@ -52,10 +53,19 @@ def gcp_local_fresh(
 
 
 @pytest.fixture
-def gcp_local_environment(gcp_local: LocalCloud, monkeypatch: pytest.MonkeyPatch) -> LocalCloud:
-    """Set, for this test, the variables by which Google's clients find `gcp_local`."""
+def gcp_local_environment(
+    gcp_local: LocalCloud,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> LocalCloud:
+    """Set, for this test, the variables by which Google's clients find `gcp_local`.
+
+    A client that goes by none of them, and so to Google, goes without the user's credentials.
+    """
     for name, value in gcp_local.environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path_factory.mktemp("no-credentials")))
     return gcp_local
 
 

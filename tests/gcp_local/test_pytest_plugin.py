@@ -19,8 +19,10 @@ pytest_plugins = ["pytester"]
 SUITE = """
 import os
 
+import google.auth
 import pytest
 from google.api_core import exceptions
+from google.auth.transport.requests import Request
 from google.cloud import aiplatform_v1, storage
 
 from gcp_local.testing import LocalCloud, RefusedError
@@ -48,6 +50,12 @@ def test_clients_made_elsewhere_find_it(gcp_local_environment):
     client = storage.Client(credentials=gcp_local_environment.credentials)
     assert client.project == "project-of-mine"
     client.create_bucket("found")
+
+
+def test_clients_made_elsewhere_have_nobodys_credentials(gcp_local_environment):
+    credentials, project = google.auth.default()
+    credentials.refresh(Request())
+    assert (credentials.token, project) == ("gcp-local-dummy-token", "project-of-mine")
 
 
 def test_the_environment_is_as_it_was(gcp_local):
@@ -109,14 +117,17 @@ def until_gone(pid: int) -> None:
     raise AssertionError(f"{pid} is still there")
 
 
-def test_anyones_tests_can_use_the_fixtures(pytester: pytest.Pytester, tmp_path: Path) -> None:
+def test_anyones_tests_can_use_the_fixtures(
+    pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "of-the-user.json"))
     (tmp_path / "image").mkdir()
     (tmp_path / "image" / "module.py").write_text("x = 1\n")
     head = f"from pathlib import Path\n\nIMAGE = Path({str(tmp_path / 'image')!r})\n"
     pytester.makeini(INI)
     pytester.makepyfile(head + SUITE)
     # The plugin is found by its entry point: an installation that is older has none (make setup).
-    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=5)
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=6)
 
 
 def test_a_killed_pytest_leaves_no_server(pytester: pytest.Pytester) -> None:
@@ -154,6 +165,14 @@ def test_a_session_that_does_not_ask_for_it_starts_nothing_and_loads_nothing(
                 assert name not in sys.modules
     """)
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_a_proxy_does_not_stand_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with LocalCloud(tmp_path) as cloud:
+        assert cloud.clock.now().tzinfo is not None
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
