@@ -32,7 +32,8 @@ _TOKEN = re.compile(
     |(?P<word>[^\s()=<>!:"']+?(?=\.["']|[\s()=<>!:"']|$)))""",
     re.VERBOSE,
 )
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
+# What each operator holds of the two sides.
+COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -249,13 +250,13 @@ class FilterParser:
         if field.type == _ENUM:
             if value not in field.enum_type.values_by_name or sign not in ("=", "!="):
                 self._fail(f"{path!r} is compared by = or != with the name of a state")
-            return lambda message: _ORDER[sign](value_at(message, path), value)
+            return lambda message: COMPARISONS[sign](value_at(message, path), value)
         if field.type == _MESSAGE:
             return self._compare_message(field, path, sign, value)
         if field.type == _BOOL:
             if value not in ("true", "false") or sign not in ("=", "!="):
                 self._fail(f"{path!r} is compared by = or != with true or false")
-            return lambda message: _ORDER[sign](value_at(message, path), value == "true")
+            return lambda message: COMPARISONS[sign](value_at(message, path), value == "true")
         return self._compare_text(path, lambda at: str(value_at(at, path)), sign, value, bare)
 
     def _compare_text(
@@ -265,7 +266,7 @@ class FilterParser:
             return lambda message: matches(read(message), value)
         if sign not in ("=", "!=") or (bare and "*" in value):
             self._fail(f"{name!r} is compared by =, != or, with wildcards, by :")
-        return lambda message: _ORDER[sign](read(message), value)
+        return lambda message: COMPARISONS[sign](read(message), value)
 
     def _compare_entry(self, path: str, key: str | None, sign: str, value: str) -> Predicate:
         if sign == ":" and (key is None or value == "*"):
@@ -295,7 +296,7 @@ class FilterParser:
 
         def holds(message: Message) -> bool:
             found = value_at(message, path)
-            return found is not None and _ORDER[sign](found, moment)
+            return found is not None and COMPARISONS[sign](found, moment)
 
         return holds
 

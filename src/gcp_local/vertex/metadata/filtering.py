@@ -8,12 +8,18 @@ https://cloud.google.com/vertex-ai/docs/ml-metadata/analyzing.
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from gcp_local.resources.filtering import Fields, FilterParser, Predicate, matches, value_at
+from gcp_local.resources.filtering import (
+    COMPARISONS,
+    Fields,
+    FilterParser,
+    Predicate,
+    matches,
+    value_at,
+)
 from gcp_local.rpc.protos import Message
 from gcp_local.vertex.metadata.kinds import Artifact, Context, Execution, node_name
 
@@ -30,14 +36,6 @@ _FIELDS: Mapping[type[Message], tuple[str, ...]] = {
     Context: _COMMON,
 }
 _STRING = 9
-_ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
-    "=": operator.eq,
-    "!=": operator.ne,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 
 
 def fields_of(kind: type[Message]) -> Mapping[str, str]:
@@ -179,10 +177,10 @@ class _NodeParser(_StringsParser):
             if token.text not in ("true", "false") or sign not in ("=", "!="):
                 self._fail(f"{path} is compared by = or != with true or false")
             wanted = token.text == "true"
-            return lambda value: _ORDER[sign](value, wanted)
+            return lambda value: COMPARISONS[sign](value, wanted)
         try:
             number = float(token.text)
         except ValueError:
             self._fail(f"{token.text!r} is not a number")
             raise
-        return lambda value: _ORDER[sign](value, number)
+        return lambda value: COMPARISONS[sign](value, number)
