@@ -10,7 +10,7 @@ from google.cloud.aiplatform_v1.types import PipelineJob as Job
 from gcp_local.errors import InvalidArgument
 from gcp_local.resources.filtering import compile_filter
 from gcp_local.rpc.protos import raw, timestamp
-from gcp_local.vertex.pipelines import FILTERABLE
+from gcp_local.vertex.pipeline_ids import FILTERABLE
 
 PipelineJob = raw(Job)
 JOB = PipelineJob(

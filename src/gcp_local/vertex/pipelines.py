@@ -6,8 +6,6 @@ that refers to a template keeps its specification with the digest that was taken
 
 from __future__ import annotations
 
-import hashlib
-import re
 import threading
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,6 +22,7 @@ from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
+from gcp_local.vertex.pipeline_ids import FILTERABLE, SORTABLE, billing_id, job_id
 from gcp_local.vertex.settings import check_settings
 
 if TYPE_CHECKING:
@@ -42,29 +41,7 @@ TERMINAL = frozenset(
         State.PIPELINE_STATE_CANCELLED,
     }
 )
-_ID = re.compile(r"[a-z][-a-z0-9]{0,126}")
-_LONGEST_NAME = 106  # so much of a pipeline's name leaves room for a time behind it
 _ABORTED_CODE = 10  # google.rpc.Code.ABORTED
-
-
-def pipeline_name(job: Message) -> str:
-    """Give the name of the pipeline that a job runs, as its specification has it."""
-    info = job.pipeline_spec.fields["pipelineInfo"].struct_value
-    return str(info.fields["name"].string_value)
-
-
-FILTERABLE = {
-    name: name
-    for name in (
-        "display_name", "state", "create_time", "update_time", "end_time", "labels",
-        "template_uri", "template_metadata.version",
-        "schedule_name",  # not documented; PipelineJobSchedule.list_jobs of the SDK asks by it
-    )
-} | {
-    "pipeline_name": pipeline_name,
-    "pipeline_job_user_id": lambda job: str(job.name.rpartition("/")[2]),
-}  # fmt: skip
-SORTABLE = {name: name for name in ("create_time", "start_time", "update_time", "end_time")}
 
 
 class Engine(Protocol):
@@ -129,10 +106,10 @@ class PipelineService:
             raise InvalidArgument.of_field(
                 "pipeline_job", "Either pipeline_spec or template_uri must be set."
             )
-        job.name = f"{parent}/pipelineJobs/{_job_id(request.pipeline_job_id, job)}"
+        job.name = f"{parent}/pipelineJobs/{job_id(request.pipeline_job_id, job)}"
         if not job.service_account:
             job.service_account = f"{number}-compute@developer.gserviceaccount.com"
-        job.labels["vertex-ai-pipelines-run-billing-id"] = _billing_id(job.name)
+        job.labels["vertex-ai-pipelines-run-billing-id"] = billing_id(job.name)
         now = timestamp(clock.now())
         job.create_time.CopyFrom(now)
         job.update_time.CopyFrom(now)
@@ -289,26 +266,6 @@ class PipelineService:
 
     def _name(self, name: str) -> str:
         return self._projects.numbered(name)
-
-
-def _job_id(given: str, job: Message) -> str:
-    """Check a client's id, or make one as Vertex AI does: the pipeline's name and the time."""
-    if given:
-        if not _ID.fullmatch(given):
-            message = (
-                f"Invalid pipeline job id {given!r}: at most 127 characters of [a-z0-9-],"
-                " the first a letter."
-            )
-            raise InvalidArgument.of_field("pipeline_job_id", message)
-        return given
-    name = re.sub(r"[^a-z0-9]+", "-", pipeline_name(job).lower()).lstrip("-0123456789")
-    name = name[:_LONGEST_NAME].strip("-")
-    return f"{name or 'pipeline'}-{clock.now():%Y%m%d%H%M%S%f}"
-
-
-def _billing_id(name: str) -> str:
-    """Make the label by which Vertex AI attributes cost to a run; its value is opaque."""
-    return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
 
 
 def _clear_output_only(job: Message) -> None:

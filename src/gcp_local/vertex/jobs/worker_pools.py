@@ -27,7 +27,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _PREBUILT = re.compile(
     r"((us|europe|asia)-docker\.pkg\.dev/vertex-ai|gcr\.io/cloud-aiplatform)/training/[^/\s]+"
 )
-_NO_EFFECT_HERE = {
+_NOT_HERE = {
     "persistent_resource_id": "there are no persistent resources",
     "protected_artifact_location_id": "artifacts stay where they are",
     "tensorboard": "a job's logs are not uploaded to a TensorBoard",
@@ -91,7 +91,7 @@ def checked_spec(spec: Message, location: str, host: ContainerHost, *, at: str) 
         Unimplemented: Vertex AI would take it, and this stand-in cannot do it.
 
     """
-    for name, why in _NO_EFFECT_HERE.items():
+    for name, why in _NOT_HERE.items():
         if getattr(spec, name):
             raise Unimplemented(f"{at}.{name} is not implemented by the embedded cloud: {why}.")
     check_surroundings(spec, location, at=at)

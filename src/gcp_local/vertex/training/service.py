@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from google.cloud.aiplatform_v1.types import operation as operation_types
 from google.cloud.aiplatform_v1.types import pipeline_service as service_types
-from google.cloud.aiplatform_v1.types import pipeline_state as state_types
 from google.cloud.aiplatform_v1.types import training_pipeline as pipeline_types
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 
@@ -35,6 +34,7 @@ from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Empty, Message, Value, copy_of, from_json, raw, timestamp
 from gcp_local.vertex.naming import check_display_name, location_of
+from gcp_local.vertex.pipelines import TERMINAL, State
 from gcp_local.vertex.settings import check_encryption
 from gcp_local.vertex.training import automl, custom
 
@@ -48,14 +48,6 @@ if TYPE_CHECKING:
 TrainingPipeline = raw(pipeline_types.TrainingPipeline)
 ListTrainingPipelinesResponse = raw(service_types.ListTrainingPipelinesResponse)
 DeleteOperationMetadata = raw(operation_types.DeleteOperationMetadata)
-State = state_types.PipelineState
-TERMINAL = frozenset(
-    {
-        State.PIPELINE_STATE_SUCCEEDED,
-        State.PIPELINE_STATE_FAILED,
-        State.PIPELINE_STATE_CANCELLED,
-    }
-)
 _DEFINITIONS = "gs://google-cloud-aiplatform/schema/trainingjob/definition/"
 _KNOWN = re.compile(re.escape(_DEFINITIONS) + r"[a-z_]+_[0-9]+\.[0-9]+\.[0-9]+\.yaml")
 _AUTOML_TABULAR = f"{_DEFINITIONS}automl_tabular_1.0.0.yaml"
