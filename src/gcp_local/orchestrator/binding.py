@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING
 
 from gcp_local.orchestrator import conditions, parameters
-from gcp_local.orchestrator.parameters import MistypedValueError
+from gcp_local.orchestrator.parameters import MistypedValueError, ParameterType
 from gcp_local.orchestrator.placeholders import PlaceholderError, Scope, resolve_value
 from gcp_local.orchestrator.spec import (
     ComponentInput,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from gcp_local.orchestrator.spec import Component, ParameterSource, Task
 
 _FAILED_PRECONDITION = 9
+_ITEM = re.compile(r"-loop-item(-subvar-.+)?\Z")
 
 
 def artifact_name(parent: str, node: Node, key: str) -> str:
@@ -82,6 +84,20 @@ def task_inputs(
     return _complete(task, component, found, artifacts)
 
 
+def condition_values(component: Component, inputs: Values) -> dict[str, Json]:
+    """Give what a task's condition reads: each input, null if it has no value.
+
+    An input that is declared a STRING is read as text whatever it is, as KFP's own engine reads it:
+    the compiler writes `== '1'` where an item's part is compared with 1.
+    """
+    values: dict[str, Json] = dict.fromkeys(component.parameters)
+    for name, value in inputs.parameters.items():
+        spec = component.parameters.get(name)
+        written = spec is not None and spec.kind is ParameterType.STRING and value is not None
+        values[name] = parameters.as_text(value) if written else value
+    return values
+
+
 def _parameter(
     source: ParameterSource, given: Values, outcomes: Mapping[str, Outcome], job: str
 ) -> Json:
@@ -133,8 +149,9 @@ def _complete(
             elif not spec.optional:
                 raise TaskFailedError(f"The required input parameter {name!r} has no value.")
             continue
-        # The compiler calls any item of a loop a STRING: only who uses it knows its type.
-        if isinstance(component.body, Dag) and name.endswith("-loop-item"):
+        # The compiler calls an item of a loop whose type it does not know a STRING, and a part of
+        # one too: only who uses it knows its type.
+        if isinstance(component.body, Dag) and _ITEM.search(name):
             continue
         try:
             found[name] = parameters.of_type(found[name], spec.kind)

@@ -149,6 +149,11 @@ def parsed(text: str, kind: ParameterType) -> Json:
     return of_type(value, kind)
 
 
+def as_text(value: Json) -> str:
+    """Write a value where a text is wanted: a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def strict_json(text: str) -> Json:
     """Read JSON as the standard has it: no NaN, no Infinity, which Google's Struct cannot hold.
 

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gcp_local.orchestrator.parameters import as_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -65,7 +67,7 @@ def resolve_words(words: Iterable[str], scope: Scope) -> list[str]:
     resolved: list[str] = []
     for word in words:
         if word.startswith(('{"Concat":', '{"IfPresent":')):
-            resolved.extend(_structure(json.loads(word), scope))
+            resolved.extend(_structure(_parsed(word), scope))
         else:
             resolved.append(resolve(word, scope))
     return resolved
@@ -92,6 +94,13 @@ def resolve_value(value: Json, scope: Scope) -> Json:
     return value
 
 
+def _parsed(word: str) -> Any:
+    try:
+        return json.loads(word)
+    except ValueError:
+        raise PlaceholderError(f"{word[:80]} is not a placeholder") from None
+
+
 def _structure(item: Any, scope: Scope) -> list[str]:
     match item:
         case str():
@@ -116,7 +125,7 @@ def _value(path: str, scope: Scope) -> str:
     if path in {".outputs.output_file", ".outputMetadataUri"} and "outputFile" in outputs:
         return str(outputs["outputFile"])
     if match := _INPUT_PARAMETER.fullmatch(path):
-        return _text(scope.parameter(match["name"]))
+        return as_text(scope.parameter(match["name"]))
     if (match := _OUTPUT_FILE.fullmatch(path)) and match["name"] in outputs.get("parameters", {}):
         return str(outputs["parameters"][match["name"]]["outputFile"])
     if match := _ARTIFACT.fullmatch(path):
@@ -138,12 +147,8 @@ def _artifact(
             remote = uri.startswith("gs://")
             return f"{scope.mount}/{uri.removeprefix('gs://')}" if remote else uri
         case "metadata" if key is not None:
-            return _text(artifact.get("metadata", {}).get(key))
+            return as_text(artifact.get("metadata", {}).get(key))
         case "metadata":
             return json.dumps(artifact.get("metadata", {}))
         case _:
             return str(artifact.get(what, ""))
-
-
-def _text(value: Json) -> str:
-    return value if isinstance(value, str) else json.dumps(value)

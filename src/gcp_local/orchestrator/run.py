@@ -212,9 +212,10 @@ class Run:
     ) -> Outcome:
         placeholders = self._setting.placeholders_of(node)
         inputs = binding.task_inputs(task, component, given, outcomes, placeholders, node.job)
-        values = {**dict.fromkeys(component.parameters), **inputs.parameters}
-        if task.condition and not conditions.holds(task.condition, values):
-            return NOT_TRIGGERED
+        if task.condition:
+            values = binding.condition_values(component, inputs)
+            if not conditions.holds(task.condition, values):
+                return NOT_TRIGGERED
         if task.loop is None:
             return self._component(task, component, inputs, node)
         self._journal.run(node, "system.DagExecution", inputs)

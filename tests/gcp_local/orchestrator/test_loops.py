@@ -49,6 +49,35 @@ def test_a_loop_over_the_structs_of_an_upstream_task_reads_their_parts(plain_clo
     assert sorted(echoed) == ["x", "y"]
 
 
+def test_a_condition_compares_items_and_their_parts_as_the_compiler_wrote_it(
+    plain_cloud: Cloud,
+) -> None:
+    @c.component
+    def make_items() -> list:
+        return [{"n": 1, "flag": True, "text": "x"}, {"n": 2, "flag": False, "text": "y"}]
+
+    @dsl.pipeline(name="parts")
+    def parts(numbers: list) -> None:
+        with dsl.ParallelFor(make_items().output) as item:
+            with dsl.If(item.n == 2, name="n"):
+                c.add(a=item.n, b=10)
+            with dsl.If(item.flag == True, name="flag"):  # noqa: E712
+                c.echo(text=item.text)
+            with dsl.If(item.text == "y", name="text"):
+                lengths(items=[1])
+        with dsl.ParallelFor(numbers) as number, dsl.If(number == 2, name="number"):
+            c.add(a=number, b=20)
+
+    result = plain_cloud.succeed(parts, {"numbers": [1, 2]})
+    ran = {
+        name.rpartition(".")[2]: result.outputs(name)["Output"]
+        for name, task in result.tasks.items()
+        if ".condition-" in name and not name.rpartition(".")[2].startswith("condition-")
+        if task.state == TaskState.SUCCEEDED
+    }
+    assert ran == {"add": 12, "echo": "x", "lengths": [1], "add-2": 22}
+
+
 def test_a_loop_body_may_read_an_upstream_parameter_beside_its_item(plain_cloud: Cloud) -> None:
     @dsl.pipeline(name="upstream")
     def upstream(n: int = 100) -> None:
