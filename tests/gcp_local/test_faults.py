@@ -300,5 +300,5 @@ def test_faults_can_be_given_at_the_start(tmp_path: Path) -> None:
         [*command, "--faults", str(file)], capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 2
-    assert "Invalid faults[0].error" in done.stderr
+    assert f"{file}: Invalid faults[0].error" in done.stderr
     assert "Traceback" not in done.stderr

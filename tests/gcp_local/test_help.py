@@ -34,11 +34,24 @@ def test_the_page_has_a_row_for_every_option(capsys: pytest.CaptureFixture[str])
     assert rows == options
 
 
-@pytest.mark.parametrize("arguments", [("--port", "65536"), ("--port", "x"), ("--nothing",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--port", "65536"),
+        ("--port", "x"),
+        ("--port", "9" * 5000),
+        ("--idle-timeout", "-1"),
+        ("--idle-timeout", "nan"),
+        ("--idle-timeout", "soon"),
+        ("--nothing",),
+    ],
+)
 def test_wrong_usage_is_an_error(
     capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(("serve", "--state", "x", *arguments))
     assert ended.value.code == 2
-    assert re.search(r"gcp-local( serve)?: error: .*(port|nothing)", capsys.readouterr().err)
+    assert re.search(
+        r"gcp-local( serve)?: error: .*(port|nothing|seconds)", capsys.readouterr().err
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -172,6 +173,24 @@ def test_a_second_server_on_one_folder_is_refused_in_one_line(emulator: Emulator
     assert done.returncode == 2
     assert emulator.endpoint in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_a_server_cannot_use_is_named_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("nothing of the kind" * 100)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = str(taken.getsockname()[1])
+        for more, named in (["--port", port], f"port {port}"), ([], str(tmp_path / "state.db")):
+            done = subprocess.run(
+                [sys.executable, "-m", "gcp_local", "serve", "--state", str(tmp_path), *more],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 2
+            assert named in done.stderr
+            assert len(done.stderr.splitlines()) == 1
 
 
 def test_everything_survives_a_kill_and_what_ran_has_failed(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sqlite3
 import threading
 import time
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from gcp_local.cli import package_version
+from gcp_local.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -51,7 +53,7 @@ def run(
     Raises:
         StateBusyError: another server has the folder.
         InvalidArgument: the file of faults is not well formed.
-        OSError: the port is taken, or the folder cannot be used.
+        OSError: the port is taken, or the folder, or what is in it, cannot be used.
 
     """
     _log_to_stderr(logging.INFO if verbose else logging.WARNING)
@@ -61,25 +63,34 @@ def run(
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # Accepted sockets inherit it; without it each answer waits 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listener.bind(("127.0.0.1", port))
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, f"port {port}") from None
         endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # Late, for they take a second: a second server on the folder is refused without the wait.
         from gcp_local.cloud import Cloud
         from gcp_local.rpc.dispatch import parse_json
         from gcp_local.web.server import Server
 
-        cloud = Cloud(
-            state,
-            endpoint,
-            images=images,
-            accelerators_ignored=accelerators_ignored,
-            permissive=permissive,
-        )
+        try:
+            cloud = Cloud(
+                state,
+                endpoint,
+                images=images,
+                accelerators_ignored=accelerators_ignored,
+                permissive=permissive,
+            )
+        except sqlite3.DatabaseError as error:
+            raise OSError(f"{state / 'state.db'} cannot be used: {error}") from error
         try:
             if ends_with_stdin:
                 threading.Thread(target=_end_with_stdin, name="stdin", daemon=True).start()
             if faults is not None:
-                cloud.faults.replace(parse_json(faults.read_bytes()))
+                try:
+                    cloud.faults.replace(parse_json(faults.read_bytes()))
+                except InvalidArgument as error:
+                    raise InvalidArgument(f"{faults}: {error.message}") from None
             _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
         finally:
             (state / "server.json").unlink(missing_ok=True)
