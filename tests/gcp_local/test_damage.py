@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from gcp_local.cloud import Cloud
 from gcp_local.errors import Internal, InvalidArgument
+from gcp_local.resources.database import Database
 from gcp_local.rpc.dispatch import Call
 from gcp_local.vertex.pipelines import PipelineJob, State
 
@@ -80,3 +82,21 @@ def test_what_could_not_be_read_again_is_not_kept(cloud: Cloud) -> None:
     with pytest.raises(InvalidArgument, match="nested"):
         cloud.resources.add(name, job)
     assert cloud.resources.find(name, PipelineJob) is None
+
+
+def test_what_does_not_fit_on_the_disk_is_undone_and_said_so(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    database.row("PRAGMA max_page_count = 1")  # which is no less than what there is
+
+    def fill() -> None:
+        with database.transaction():
+            database.run("INSERT INTO counters VALUES ('some', 1)")
+            database.run("INSERT INTO uploads VALUES ('large', ?)", "x" * 100_000)
+
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+        fill()
+    assert database.rows("SELECT * FROM counters") == []
+    with database.transaction():
+        database.run("INSERT INTO counters VALUES ('other', 1)")
+    assert len(database.rows("SELECT * FROM counters")) == 1
+    database.close()

@@ -90,7 +90,8 @@ class Database:
                 if self._depth == 1:
                     self._connection.execute("COMMIT")
             except BaseException:
-                if self._depth == 1:
+                # Of itself SQLite undoes what does not fit on the disk.
+                if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
             finally:
