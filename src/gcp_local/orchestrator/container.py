@@ -112,7 +112,7 @@ def run(
         code, unkept = _execute(command, place, stores.objects, start)
         if code != 0:
             where = unkept or f"The log is at {place.root}/{LOG_NAME}"
-            raise TaskFailedError(_failure(code, command.log, where))
+            raise TaskFailedError(f"{how_it_failed('workerpool0-0', code, command.log)} {where}")
         if unkept:
             raise TaskFailedError(unkept)
         outcome = Outcome(TaskState.SUCCEEDED, _outputs(component, outputs))
@@ -216,11 +216,12 @@ def _execute(
     return code, unkept
 
 
-def _failure(code: int, log: Path, where: str) -> str:
+def how_it_failed(replica: str, code: int, log: Path) -> str:
+    """Say in sentences how a replica's process ended, and what it said last."""
     how = f"exited with a non-zero status of {code}" if code > 0 else f"was ended by signal {-code}"
     reason = last_error(log)
-    said = f" {reason}" if reason else ""
-    return f"The replica workerpool0-0 {how}.{said} {where}"
+    stop = "" if not reason or reason.endswith((".", "!", "?")) else "."
+    return f"The replica {replica} {how}. {reason}{stop}".rstrip()
 
 
 def last_error(log: Path) -> str:

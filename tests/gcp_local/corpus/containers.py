@@ -260,7 +260,7 @@ CASES = (
         "a container component that fails",
         container_exit_codes,
         state="FAILED",
-        error="non-zero status of 3. it cannot be done",
+        error="non-zero status of 3. it cannot be done. The log is at ",
         tasks={"wrong": "FAILED"},
     ),
 )

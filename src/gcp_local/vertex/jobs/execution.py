@@ -23,7 +23,7 @@ from gcp_local.containers.host import LOG_NAME, UnrunnableError
 from gcp_local.containers.mount import Mount, UnmountableError, UnwritableError, write
 from gcp_local.containers.processes import ProcessGroup, StoppedError
 from gcp_local.errors import ApiError, NotFound
-from gcp_local.orchestrator.container import last_error
+from gcp_local.orchestrator.container import how_it_failed
 from gcp_local.vertex.jobs import packages, variables
 from gcp_local.vertex.jobs.deadline import Deadline
 from gcp_local.vertex.jobs.lifecycle import JobFailedError
@@ -288,12 +288,9 @@ def _keep_logs(started: Sequence[_Started], prefix: str, job: str, platform: Pla
 
 
 def _failure(failed: _Started, code: int, prefix: str, job: str) -> str:
-    how = f"exited with a non-zero status of {code}" if code > 0 else f"was ended by signal {-code}"
-    reason = last_error(failed.command.log)
-    said = f" {reason}" if reason else ""
     name = failed.replica.name
     where = f" The log is at {log_of(prefix, job, name)}" if prefix else ""
-    return f"The replica {name} {how}.{said}{where}"
+    return how_it_failed(name, code, failed.command.log) + where
 
 
 def _free_addresses(count: int) -> list[str]:
