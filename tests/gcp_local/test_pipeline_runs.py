@@ -50,8 +50,8 @@ def job_of(
 
 
 def states(job: aiplatform_v1.PipelineJob) -> dict[str, str]:
-    _, *tasks = job.job_detail.task_details
-    return {task.task_name: task.state.name for task in tasks}
+    # None but the first, the run itself, which is not there before the run has begun.
+    return {task.task_name: task.state.name for task in job.job_detail.task_details[1:]}
 
 
 class Runner:
