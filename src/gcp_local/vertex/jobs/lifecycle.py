@@ -202,9 +202,11 @@ class Jobs:
 
     def cancel(self, name: str) -> Message:
         """Ask a job to end; FailedPrecondition if it has ended already."""
-        job = self.get(name)
         with self._lock:
-            run = self._active.get(job.name)
+            run = self._active.get(self._projects.numbered(name))
+        job = self.get(
+            name
+        )  # after the look: who is not under way any more has kept its last state
         if job.state in TERMINAL or run is None:
             noun = self._kind.DESCRIPTOR.name
             raise FailedPrecondition(
