@@ -20,6 +20,8 @@ from tests.gcp_local.deploying import RESOURCES, Vertex
 from tests.gcp_local.emulators import Emulator, start
 from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, GATED
 
+CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
+
 
 @pytest.fixture
 def vertex(emulator: Emulator, project: str) -> Vertex:
@@ -361,6 +363,17 @@ def test_a_traffic_split_that_does_not_add_up_is_refused(
             },
             exceptions.MethodNotImplemented,
         ),
+        *(
+            (
+                {"dedicated_resources": {**RESOURCES, "autoscaling_metric_specs": specs}},
+                exceptions.BadRequest,
+            )
+            for specs in (
+                [{"metric_name": "load", "target": 50}],
+                [{"metric_name": CPU, "target": 101}],
+                [{"metric_name": CPU}, {"metric_name": CPU}],
+            )
+        ),
         ({"id": "0"}, exceptions.BadRequest),
         ({"id": "blue"}, exceptions.BadRequest),
         ({"service_account": "me"}, exceptions.BadRequest),
@@ -394,7 +407,9 @@ def test_a_model_that_cannot_start_leaves_the_endpoint_as_it_was(vertex: Vertex)
 
 def test_a_deployed_model_can_be_resized(vertex: Vertex) -> None:
     endpoint = vertex.endpoint()
-    deployed_id = vertex.deploy(endpoint, vertex.echo("blue"), {"0": 100})
+    scaled = {**RESOURCES, "autoscaling_metric_specs": [{"metric_name": CPU}]}
+    model = vertex.echo("blue")
+    deployed_id = vertex.deploy(endpoint, model, {"0": 100}, dedicated_resources=scaled)
     said = {"id": deployed_id, "dedicated_resources": {"max_replica_count": 3}}
     operation: Any = vertex.endpoints.mutate_deployed_model(
         endpoint=endpoint,
@@ -403,6 +418,8 @@ def test_a_deployed_model_can_be_resized(vertex: Vertex) -> None:
     )
     changed = operation.result(timeout=5).deployed_model.dedicated_resources
     assert (changed.min_replica_count, changed.max_replica_count) == (1, 3)
+    [metric] = changed.autoscaling_metric_specs
+    assert (metric.metric_name, metric.target) == (CPU, 60)
     with pytest.raises(exceptions.BadRequest):
         vertex.endpoints.mutate_deployed_model(
             endpoint=endpoint, deployed_model=said, update_mask=FieldMask(paths=["model"])

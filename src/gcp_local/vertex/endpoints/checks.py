@@ -20,6 +20,12 @@ _ENDPOINT_ID = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?|[1-9][0-9]{0,8}")
 _DEPLOYED_ID = re.compile(r"[0-9]{1,10}")
 _MACHINE = re.compile(r"[a-z][a-z0-9]*-[a-z]+-[0-9]+[a-z]*(-[a-z0-9]+)?")
 _LONGEST_INFERENCE_SECONDS = 3600
+_ONLINE = "aiplatform.googleapis.com/prediction/online"
+_PERCENTAGES = (f"{_ONLINE}/accelerator/duty_cycle", f"{_ONLINE}/cpu/utilization")
+_REQUESTS = f"{_ONLINE}/request_count"
+# Not documented, but what the high-level SDK asks for.
+_OTHERS = ("prometheus.googleapis.com/vertex_", "pubsub.googleapis.com/subscription/")
+_DEFAULT_TARGET, _WHOLE = 60, 100
 # Kept as they are said; none of them has an effect on a model that is a process of this host.
 _PRIVATE = {
     "network": "peered networks",
@@ -139,7 +145,22 @@ def complete_replicas(resources: Message) -> None:
         message = "required_replica_count must not be more than min_replica_count."
         raise InvalidArgument.of_field(f"{field}.required_replica_count", message)
     resources.max_replica_count = most or least
-    metrics = [spec.metric_name for spec in resources.autoscaling_metric_specs]
-    if len(set(metrics)) < len(metrics) or "" in metrics:
-        message = "autoscaling_metric_specs names each metric, and none twice."
-        raise InvalidArgument.of_field(f"{field}.autoscaling_metric_specs", message)
+    _complete_metrics(resources, f"{field}.autoscaling_metric_specs")
+
+
+def _complete_metrics(resources: Message, field: str) -> None:
+    """Check the metrics by which replicas would come and go; a target is 60 % unless said."""
+    seen = set()
+    for spec in resources.autoscaling_metric_specs:
+        name = spec.metric_name
+        if name not in (*_PERCENTAGES, _REQUESTS) and not name.startswith(_OTHERS):
+            known = ", ".join((*_PERCENTAGES, _REQUESTS))
+            message = f"Unsupported metric {name!r}: one of {known}."
+            raise InvalidArgument.of_field(f"{field}.metric_name", message)
+        if name in seen:
+            raise InvalidArgument.of_field(field, f"The metric {name!r} is there twice.")
+        seen.add(name)
+        spec.target = spec.target or _DEFAULT_TARGET
+        if spec.target < 1 or (name in _PERCENTAGES and spec.target > _WHOLE):
+            message = f"The target of {name!r} must be from 1 (to 100, in %), not {spec.target}."
+            raise InvalidArgument.of_field(f"{field}.target", message)
