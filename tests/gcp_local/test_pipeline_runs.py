@@ -51,7 +51,7 @@ def job_of(
 
 def states(job: aiplatform_v1.PipelineJob) -> dict[str, str]:
     # None but the first, the run itself, which is not there before the run has begun.
-    return {task.task_name: task.state.name for task in job.job_detail.task_details[1:]}
+    return {task.task_name: task.state.name for task in list(job.job_detail.task_details)[1:]}
 
 
 class Runner:
