@@ -92,6 +92,12 @@ def test_the_same_bytes_under_another_artifact_id_are_another_input(plain_cloud:
 
 
 EXECUTOR = ("deploymentSpec", "executors", "exec-measure", "container")
+OUTPUTS = ("components", "comp-measure", "outputDefinitions")
+ARGUMENTS = [
+    "{{$.inputs.parameters['text']}}",
+    "{{$.outputs.artifacts['copied'].path}}",
+    "{{$.outputs.parameters['size'].output_file}}",
+]
 
 
 @pytest.mark.parametrize(
@@ -101,8 +107,15 @@ EXECUTOR = ("deploymentSpec", "executors", "exec-measure", "container")
         ((*EXECUTOR, "image"), "python:3.12", RAN),
         ((*EXECUTOR, "env"), [{"name": "A", "value": "1"}], RAN),
         ((*EXECUTOR, "command"), ["sh", "-ec", 'printf %s "$0" > "$1"; printf 4 > "$2"'], RAN),
+        ((*EXECUTOR, "args"), [*ARGUMENTS, "more"], RAN),
+        ((*OUTPUTS, "artifacts", "copied", "metadata"), {"unit": "g"}, RAN),
         (
-            ("components", "comp-measure", "outputDefinitions", "parameters", "more"),
+            (*OUTPUTS, "artifacts", "copied", "artifactType"),
+            {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"},
+            RAN,
+        ),
+        (
+            (*OUTPUTS, "parameters", "more"),
             {"parameterType": "STRING"},
             RAN,
         ),
