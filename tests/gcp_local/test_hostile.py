@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ import requests
 import yaml
 from google.cloud.storage import Bucket
 
-from gcp_local.errors import Internal
+from gcp_local.errors import Internal, InvalidArgument
+from gcp_local.rpc.dispatch import parse_json
+from gcp_local.storage.glob import Glob
 from gcp_local.web.messages import Answer
 from gcp_local.web.server import rendered
 from tests.gcp_local.emulators import Emulator
@@ -59,6 +62,31 @@ def test_json_that_no_message_holds_is_refused(
     data = body.encode() if isinstance(body, str) else body
     refused(emulator.call("POST", jobs_of(project), data=data))
     assert emulator.call("GET", jobs_of(project)).json() == {}
+
+
+def test_a_name_given_twice_is_found_as_quickly_among_many() -> None:
+    names = [f'"k{number}": 1' for number in range(100_000)]
+    started = time.process_time()
+    with pytest.raises(InvalidArgument, match="'k99999' is given twice"):
+        parse_json(f"{{{', '.join([*names, names[-1]])}}}".encode())
+    assert time.process_time() - started < 5  # and an hour, if each was looked for in all
+
+
+def test_no_pattern_keeps_the_server_busy() -> None:
+    started = time.process_time()
+    for pattern in ("*" * 1000 + "b", "a*" * 500 + "b", "**a" * 300 + "b", "[a-z]*" * 150 + "b"):
+        assert not Glob(pattern).matches("a" * 1000)
+    assert time.process_time() - started < 5
+
+
+def test_a_batch_of_batches_of_batches_is_refused(emulator: Emulator) -> None:
+    def head(depth: int) -> str:
+        return f"multipart/mixed; boundary=b{depth}"
+
+    body = "".join(f"--b{n}\r\nContent-Type: {head(n + 1)}\r\n\r\n" for n in range(3000))
+    refused(
+        emulator.call("POST", "/batch/storage/v1", data=body, headers={"Content-Type": head(0)})
+    )
 
 
 def test_surrogate_pairs_are_letters(emulator: Emulator, bucket: Bucket) -> None:

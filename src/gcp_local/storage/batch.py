@@ -41,7 +41,10 @@ def answer(request: Request, call: Callable[[Request], Answer]) -> Answer:
     if request.method != "POST" or not kind.startswith("multipart/mixed"):
         raise InvalidArgument("A batch request is a POST of multipart/mixed.")
     head = f"Content-Type: {kind}\r\nMIME-Version: 1.0\r\n\r\n".encode("latin-1")
-    message = BytesParser().parsebytes(head + request.body)
+    try:
+        message = BytesParser().parsebytes(head + request.body)
+    except RecursionError:
+        raise InvalidArgument("A batch request holds no batch requests.") from None
     parts = message.get_payload()
     if not isinstance(parts, list) or message.defects:
         raise InvalidArgument("The batch request does not follow its boundary.")

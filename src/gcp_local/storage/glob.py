@@ -71,6 +71,8 @@ def _past_many(steps: Sequence[_Step], at: set[int]) -> set[int]:
         following = position
         while following < len(steps) and steps[following].many:
             following += 1
+            if following in at:
+                break  # it goes on from there by itself
             at.add(following)
     return at
 
