@@ -93,6 +93,14 @@ def test_a_location_has_one_default_tensorboard(boards: Client, parent: str) -> 
     assert not boards.get_tensorboard(name=second).is_default
 
 
+def test_a_runs_display_name_is_its_own_as_a_whole(boards: Client, parent: str) -> None:
+    kept = experiment(boards, board(boards, parent), "an-experiment")
+    run(boards, kept, "long", "essai n° 10")
+    run(boards, kept, "short", "essai n° 1")
+    with pytest.raises(exceptions.Conflict, match="display name"):
+        run(boards, kept, "another", "essai n° 10")
+
+
 def test_runs_are_counted_and_go_with_their_tensorboard(boards: Client, parent: str) -> None:
     name = board(boards, parent)
     own = experiment(boards, name, "an-experiment")

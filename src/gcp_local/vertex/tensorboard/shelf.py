@@ -78,7 +78,7 @@ class Shelf:
             check_labels(resource.labels)
         if not self._noun.named:
             return
-        for other in self._resources.children(parent, self._noun.kind):
+        for other in self._resources.mentioning(parent, self._noun.kind, resource.display_name):
             if other.display_name == resource.display_name and other.name != resource.name:
                 noun = self._noun.kind.DESCRIPTOR.name
                 shared = f"has the display name {resource.display_name!r} already"
