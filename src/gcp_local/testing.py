@@ -89,7 +89,7 @@ class LocalCloud:
         """
         assert self._process is None, "it runs already"
         port = urllib.parse.urlsplit(self._endpoint).port if self._endpoint else 0
-        self.state.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._log.open("ab") as log:
             process = subprocess.Popen(
                 [

@@ -167,12 +167,15 @@ def test_a_session_that_does_not_ask_for_it_starts_nothing_and_loads_nothing(
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
-def test_a_proxy_does_not_stand_between(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_is_asked_past_any_proxy_and_its_folder_is_for_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with LocalCloud(tmp_path) as cloud:
+    with LocalCloud(tmp_path / "state") as cloud:
         assert cloud.clock.now().tzinfo is not None
+        assert not cloud.state.stat().st_mode & 0o077
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
