@@ -29,7 +29,7 @@ from gcp_local.vertex.platform import Platform
 from gcp_local.vertex.serving import prebuilt
 from gcp_local.vertex.serving.answers import read_predictions, refusal
 from gcp_local.vertex.serving.contract import Occasion, contract_of, expanded
-from gcp_local.vertex.serving.http import Reply
+from gcp_local.vertex.serving.http import Reply, end_to_end
 from gcp_local.vertex.serving.server import ModelServer
 from gcp_local.vertex.serving.stand_ins import stand_in_for
 from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, ECHO
@@ -224,6 +224,11 @@ def test_a_containers_refusal_is_passed_on(status: int, error: type[ApiError]) -
     found = refusal(Reply(status, {}, b'{"detail": "no"}'))
     assert type(found) is error
     assert '{"detail": "no"}' in found.message
+
+
+def test_headers_of_one_connection_are_not_handed_on() -> None:
+    given = {"Connection": "close, X-Hop", "X-Hop": "1", "X-Mark": "2", "Transfer-Encoding": "gzip"}
+    assert end_to_end(given) == {"x-mark": "2"}
 
 
 def test_an_answer_that_is_not_json_is_an_error() -> None:

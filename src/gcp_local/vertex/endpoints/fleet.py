@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import Aborted, Unavailable
 from gcp_local.vertex.serving.contract import Occasion
-from gcp_local.vertex.serving.server import ModelServer
+from gcp_local.vertex.serving.server import DEFAULT_TIMEOUT_SECONDS, ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Key = tuple[str, str]
 """An endpoint's name and a deployed model's id."""
-
-
-_PATIENCE_SECONDS = 10.0  # for a start by another thread: threads that wait are not many
 
 
 @dataclass(eq=False)
@@ -68,7 +65,7 @@ class Fleet:
 
         Raises:
             Aborted: the model was undeployed meanwhile, or its start was stopped.
-            Unavailable: another thread is starting it, or the embedded cloud ends.
+            Unavailable: another thread is a minute at starting it, or the embedded cloud ends.
             ApiError: it cannot be started, see `ModelServer.started`.
 
         """
@@ -83,7 +80,7 @@ class Fleet:
         if berth is new and not still_deployed():
             self.stop(key)
             raise _undeployed(key)
-        if not berth.lock.acquire(timeout=_PATIENCE_SECONDS):
+        if not berth.lock.acquire(timeout=DEFAULT_TIMEOUT_SECONDS):
             raise Unavailable(f"The server of the DeployedModel {deployed_id!r} is being started.")
         try:
             return self._manned(berth, key, model, occasion)

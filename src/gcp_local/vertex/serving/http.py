@@ -89,4 +89,5 @@ def ask(
 def end_to_end(headers: Mapping[str, str]) -> dict[str, str]:
     """Leave only the headers that are meant for who is at the other end, by lower-case names."""
     named = {name.lower(): value for name, value in headers.items()}
-    return {name: value for name, value in named.items() if name not in _HOP_BY_HOP}
+    listed = {name.strip().lower() for name in named.get("connection", "").split(",")}
+    return {name: value for name, value in named.items() if name not in _HOP_BY_HOP | listed}
