@@ -141,6 +141,8 @@ class Repository:
             "UV_CACHE_DIR": cache.stdout.strip(),
             "UV_PROJECT_ENVIRONMENT": str(self.home / "environment"),
             "UV_PYTHON": sys.executable,
+            # What a job imports is compiled then, which is little of all that is installed.
+            "UV_COMPILE_BYTECODE": "0",
             "VIRTUAL_ENV": "",
             "ARTIFACTS": str(self.artifacts),
         }
