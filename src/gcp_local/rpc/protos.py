@@ -8,6 +8,7 @@ server feels; here the messages underneath are used. They carry no types for a c
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from google.protobuf import any_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2
@@ -68,6 +69,7 @@ _INTEGERS = {
     _FIELD.TYPE_SINT32, _FIELD.TYPE_SINT64, _FIELD.TYPE_FIXED32, _FIELD.TYPE_FIXED64,
     _FIELD.TYPE_SFIXED32, _FIELD.TYPE_SFIXED64,
 }  # fmt: skip
+_NUMBER = re.compile(r"-?[0-9]{1,10}")
 # The JSON type that each type with a JSON form of its own takes; None is any.
 _WELL_KNOWN: dict[str, type | tuple[type, ...] | None] = {
     "google.protobuf.Timestamp": str,
@@ -211,9 +213,7 @@ def _check_single(value: Any, field: Any, at: str) -> None:
         case _FIELD.TYPE_BOOL:
             right = isinstance(value, bool)
         case _FIELD.TYPE_ENUM:
-            # A number that stands for nothing would be kept, and meant as something by no one.
-            known = field.enum_type.values_by_number
-            right = isinstance(value, str) or (type(value) is int and value in known)
+            right = _is_of_enum(value, field.enum_type)
         case kind if kind in _INTEGERS:
             right = isinstance(value, str | int) and not isinstance(value, bool)
             right = right or (isinstance(value, float) and value.is_integer())
@@ -221,6 +221,16 @@ def _check_single(value: Any, field: Any, at: str) -> None:
             right = isinstance(value, str | int | float) and not isinstance(value, bool)
     if not right:
         _refuse(value, _type_name(field), at)
+
+
+def _is_of_enum(value: Any, enum: Any) -> bool:
+    """Tell whether an enum has that name or number, which may be written as a string, too.
+
+    A number that stands for nothing would be kept, and meant as something by no one.
+    """
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        return value in enum.values_by_name
+    return type(value) in (str, int) and int(value) in enum.values_by_number
 
 
 def _type_name(field: Any) -> str:
