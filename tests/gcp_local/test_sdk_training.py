@@ -135,8 +135,7 @@ def test_automl_regresses_within_bounds(sdk: Any, dataset: Any) -> None:
         column_specs={"age": "numeric", "plan": "categorical"},
         labels={"team": "ml"},
     )
-    model = job.run(dataset, target_column="spend", test_fraction_split=0.2, sync=False)
-    model.wait()
+    model = job.run(dataset, target_column="spend", test_fraction_split=0.2)
     assert model.labels == {"team": "ml"}
     assert dict(model.get_model_evaluation().metrics)["rSquared"] > 0.9
     [prediction] = model.deploy().predict([{"age": "40", "plan": "gold"}]).predictions
