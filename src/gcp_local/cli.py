@@ -86,6 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit code: 0 done, 2 wrong usage or state."""
     asked = _parser().parse_args(arguments)
 
+    try:
+        return _served(asked)
+    except ModuleNotFoundError as error:
+        print(  # noqa: T201
+            f"gcp-local: there is no module {error.name!r} here. The extra `local` brings what the"
+            " server needs: pip install './ecluse[local]'",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _served(asked: argparse.Namespace) -> int:
     from gcp_local.errors import InvalidArgument
     from gcp_local.images.mapping import MappingError
     from gcp_local.web.serving import StateBusyError, run

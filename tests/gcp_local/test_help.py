@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +57,14 @@ def test_wrong_usage_is_an_error(
     assert re.search(
         r"gcp-local( serve)?: error: .*(port|nothing|seconds)", capsys.readouterr().err
     )
+
+
+def test_what_is_not_installed_is_told_with_the_extra_that_brings_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "gcp_local.web.serving", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    assert main(("serve", "--state", str(tmp_path))) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("gcp-local: there is no module 'uvicorn' here.")
+    assert "[local]" in said
