@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,8 +79,8 @@ while it runs, under its address:
   POST   /gcp-local/clock      set the clock forward: {"advance": "86400s"}
   PUT    /gcp-local/faults     order what is to go wrong; GET tells what did, and all calls
 
-It listens on 127.0.0.1 alone, has no identities, and runs commands as you. Exit codes: 0 ended as
-it should; 2 wrong usage, or the state is in use."""
+It listens on 127.0.0.1 unless told otherwise, has no identities, and runs commands as you. Exit
+codes: 0 ended as it should; 2 wrong usage, or the state is in use."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,12 +101,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _served(asked: argparse.Namespace) -> int:
     from gcp_local.errors import InvalidArgument
     from gcp_local.images.mapping import MappingError
+    from gcp_local.web.door import Door
     from gcp_local.web.serving import StateBusyError, run
 
     try:
         run(
             asked.state,
             port=asked.port,
+            door=Door(asked.listen, frozenset(asked.allow_host)),
             idle_timeout=asked.idle_timeout,
             verbose=asked.verbose,
             images=_mappings(asked.image, asked.images),
@@ -146,9 +149,10 @@ def _parser() -> argparse.ArgumentParser:
         type=_port,
         default=0,
         metavar="N",
-        help="loopback port; without it a free one is taken",
+        help="the port; without it a free one is taken",
     )
     serve.add_argument("--verbose", action="store_true", help="log every request")
+    _add_door(serve.add_argument_group("who reaches it"))
     _add_ends(serve.add_argument_group("when it ends by itself"))
     _add_containers(serve.add_argument_group("what it runs"))
     _add_faults(serve.add_argument_group("for tests"))
@@ -169,6 +173,32 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r:.50} is no number of seconds above 0")
     return seconds
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r:.50} is no IPv4 address") from None
+
+
+def _add_door(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--listen",
+        type=_address,
+        default=IPv4Address("127.0.0.1"),
+        metavar="ADDRESS",
+        help="where to listen in place of 127.0.0.1; 0.0.0.0 is everywhere. Whoever reaches the"
+        " port can run any command here, as you",
+    )
+    group.add_argument(
+        "--allow-host",
+        type=str.lower,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host name by which clients may ask for it, beside its addresses; repeatable",
+    )
 
 
 def _add_ends(group: argparse._ArgumentGroup) -> None:

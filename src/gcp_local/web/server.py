@@ -1,9 +1,4 @@
-"""The HTTP server: guards the door, reads a request, hands it on, writes the answer.
-
-It runs commands on its user's machine, so it listens on the loopback interface only, and a page
-open in the user's browser can start nothing: a request that names another host (DNS rebinding) or
-comes from another origin (cross-site request) is refused before it is read.
-"""
+"""The HTTP server: asks the door, reads a request, hands it on, writes the answer."""
 
 from __future__ import annotations
 
@@ -30,7 +25,6 @@ from gcp_local.errors import (
     InvalidArgument,
     NotFound,
     PayloadTooLarge,
-    PermissionDenied,
     ResourceExhausted,
     Unavailable,
 )
@@ -46,10 +40,10 @@ if TYPE_CHECKING:
     from gcp_local.cloud import Cloud
     from gcp_local.faults import Rule
     from gcp_local.rpc.dispatch import Dispatcher
+    from gcp_local.web.door import Door
 
 log = logging.getLogger("gcp_local")
 
-_LOOPBACK = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d+)?", re.IGNORECASE)
 _HEADER = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _FAULT = "The embedded cloud failed; its log has the traceback."
 _MAX_JSON = 16 * 1024 * 1024
@@ -72,8 +66,9 @@ class _Reset(Exception):
 class Server:
     """The ASGI application. Every request goes through `_carry_out`, where faults strike."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, door: Door) -> None:
         self._cloud = cloud
+        self._door = door
         self._patient = CapacityLimiter(_MOST_PATIENT)
         self.last_request = time.monotonic()
 
@@ -110,7 +105,7 @@ class Server:
     async def _reply(self, incoming: _Incoming, path: str) -> Answer:
         """Guard, read, answer; every error, foreseen or not, in Google's form."""
         try:
-            _guard(incoming)
+            self._door.check(incoming.headers)
             body = await _body(incoming, _limit(incoming, path))
             request = _request(incoming, path, body, self._cloud.endpoint)
             return await self._carry_out(request)
@@ -209,17 +204,6 @@ def _of_method(dispatcher: Dispatcher, request: Request) -> Answer:
     if isinstance(answer, RawAnswer):
         return Answer(HTTPStatus.OK, answer.body, answer.headers)
     return Answer.of_json(answer)
-
-
-def _guard(incoming: _Incoming) -> None:
-    host = incoming.headers.get("host", "")
-    if not _LOOPBACK.fullmatch(host):
-        raise PermissionDenied(f"The host {host!r} is not this machine's loopback interface.")
-    origin = incoming.headers.get("origin")
-    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
-        raise PermissionDenied(f"Requests from the origin {origin!r} are refused.")
-    if incoming.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        raise PermissionDenied("Requests from other sites are refused.")
 
 
 def _limit(incoming: _Incoming, path: str) -> int:

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ import uvicorn
 
 from gcp_local.cli import package_version
 from gcp_local.errors import InvalidArgument
+from gcp_local.web.door import Door
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gcp_local.web.server import Server
 
 log = logging.getLogger("gcp_local")
+DOOR = Door()
 
 
 class StateBusyError(Exception):
@@ -38,6 +41,7 @@ def run(
     state: Path,
     *,
     port: int = 0,
+    door: Door = DOOR,
     idle_timeout: float | None = None,
     verbose: bool = False,
     images: ImageMappings | None = None,
@@ -49,6 +53,18 @@ def run(
     """Serve a state folder until SIGTERM, SIGINT, the idle time or a closed stdin ends it.
 
     When requests are answered, `server.json` in the folder tells where; it goes at the end.
+
+    Args:
+        state: the folder; made if it is missing.
+        port: 0 takes a free one.
+        door: where it listens, and to whom.
+        idle_timeout: seconds without a request or a running job after which it ends.
+        verbose: log every request.
+        images: commands that stand for images.
+        accelerators_ignored: run without an accelerator what asks for one.
+        faults: a file that says what is to go wrong from the start.
+        ends_with_stdin: end when stdin is closed.
+        permissive: run what is not proved to run on Vertex AI.
 
     Raises:
         StateBusyError: another server has the folder.
@@ -64,10 +80,13 @@ def run(
         # Accepted sockets inherit it; without it each answer waits 40 ms for the client's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((str(door.address), port))
         except OSError as error:
-            raise OSError(error.errno, error.strerror, f"port {port}") from None
-        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            where = f"port {port} of {door.address}" if door.opened else f"port {port}"
+            raise OSError(error.errno, error.strerror, where) from None
+        port = listener.getsockname()[1]
+        endpoint = f"http://{door.reached_at}:{port}"
+        sys.stderr.write(door.warning(port))
         # Late, for they take a second: a second server on the folder is refused without the wait.
         from gcp_local.cloud import Cloud
         from gcp_local.rpc.dispatch import parse_json
@@ -91,7 +110,13 @@ def run(
                     cloud.faults.replace(parse_json(faults.read_bytes()))
                 except InvalidArgument as error:
                     raise InvalidArgument(f"{faults}: {error.message}") from None
-            _serve(cloud, Server(cloud), listener, idle_timeout, lambda: _announce(state, endpoint))
+            _serve(
+                cloud,
+                Server(cloud, door),
+                listener,
+                idle_timeout,
+                lambda: _announce(state, endpoint),
+            )
         finally:
             (state / "server.json").unlink(missing_ok=True)
             cloud.close()
