@@ -30,8 +30,8 @@ def test_a_door_on_loopback_knows_no_other_host(host: str) -> None:
         CLOSED.check({"host": host})
 
 
-@pytest.mark.parametrize("host", ["10.0.0.7:80", "[fe80::1]:80", "build-machine", "BUILD-machine:1"])
-    "host", ["10.0.0.7:80", "[fe80::1]:80", "build-machine:80", "Build-Machine"]
+@pytest.mark.parametrize(
+    "host", ["10.0.0.7:80", "[fe80::1]:80", "build-machine", "BUILD-machine:1"]
 )
 def test_an_opened_door_knows_addresses_and_the_names_it_was_told(host: str) -> None:
     OPENED.check({"host": host})

@@ -44,7 +44,7 @@ class Door:
         return "127.0.0.1" if self.address.is_unspecified else str(self.address)
 
     def warning(self, port: int) -> str:
-        """Give what is to be said, loudly, at the start; nothing if only this machine reaches it."""
+        """Give what is to be said, loudly, at the start; nothing if this machine alone is in."""
         if not self.opened:
             return ""
         return (
