@@ -10,7 +10,6 @@ from gcp_local.vertex.endpoints.deploying import DeploymentService
 from gcp_local.vertex.endpoints.fleet import Fleet
 from gcp_local.vertex.endpoints.predictions import PredictionService
 from gcp_local.vertex.endpoints.service import EndpointService
-from gcp_local.vertex.evaluations import EvaluationService
 from gcp_local.vertex.features import FeatureGroups, Features
 from gcp_local.vertex.jobs.batch_prediction import BatchPredictionJobs
 from gcp_local.vertex.jobs.custom_jobs import CustomJobs
@@ -21,9 +20,10 @@ from gcp_local.vertex.metadata.kinds import Execution
 from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.service import metadata_services
 from gcp_local.vertex.metadata.store import MetadataGraph
-from gcp_local.vertex.model_copies import ModelCopyService
-from gcp_local.vertex.model_registry import ModelRegistry
-from gcp_local.vertex.models import ModelService
+from gcp_local.vertex.models.copies import ModelCopyService
+from gcp_local.vertex.models.evaluations import EvaluationService
+from gcp_local.vertex.models.registry import ModelRegistry
+from gcp_local.vertex.models.service import ModelService
 from gcp_local.vertex.pipelines import PipelineService
 from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
 from gcp_local.vertex.tensorboard.service import tensorboard_services

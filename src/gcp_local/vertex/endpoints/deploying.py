@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gcp_local.vertex.endpoints.fleet import Fleet, Key
     from gcp_local.vertex.endpoints.service import EndpointService
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
 DeployModelOperationMetadata = raw(service_types.DeployModelOperationMetadata)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from gcp_local.vertex.endpoints.fleet import Fleet
     from gcp_local.vertex.endpoints.service import EndpointService
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.serving.answers import Predictions
     from gcp_local.vertex.serving.server import ModelServer
 

@@ -23,7 +23,7 @@ from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 
 if TYPE_CHECKING:
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
 BatchPredictionJob = raw(job_types.BatchPredictionJob)

@@ -9,11 +9,11 @@ from google.cloud.aiplatform_v1.types import model as model_types
 from google.cloud.aiplatform_v1.types import model_service as service_types
 
 from gcp_local.rpc.protos import Message, raw
-from gcp_local.vertex.evaluations import MOST_SLICES
+from gcp_local.vertex.models.evaluations import MOST_SLICES
 
 if TYPE_CHECKING:
-    from gcp_local.vertex.evaluations import EvaluationService
-    from gcp_local.vertex.models import ModelService
+    from gcp_local.vertex.models.evaluations import EvaluationService
+    from gcp_local.vertex.models.service import ModelService
     from gcp_local.vertex.platform import Platform
     from gcp_local.vertex.training.task import Produced
 

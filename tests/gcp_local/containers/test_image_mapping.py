@@ -16,8 +16,8 @@ from kfp import compiler, dsl
 
 from gcp_local.cli import main
 from gcp_local.images.mapping import ImageMapping, ImageMappings, MappingError
+from tests.gcp_local.containers.test_images import tar_of
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.test_images import tar_of
 
 TRAINER = "gcr.io/my-project/team/trainer:v3"
 STORED = "europe-west1-docker.pkg.dev/my-project/images/stored"

@@ -29,7 +29,7 @@ from gcp_local.vertex.training.stand_in.model import InstanceError, TabularModel
 from gcp_local.vertex.training.stand_in.names import Specification
 from gcp_local.vertex.training.stand_in.train import RefusedError, train
 from gcp_local.vertex.training.table import TableError, read_table
-from tests.gcp_local.tables import as_csv, customers
+from tests.gcp_local.vertex.training.tables import as_csv, customers
 
 InputDataConfig = raw(pipeline_types.InputDataConfig)
 

@@ -9,8 +9,8 @@ from google.api_core import exceptions
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.struct_pb2 import Value
 
-from tests.gcp_local.deploying import Vertex
 from tests.gcp_local.emulators import Emulator
+from tests.gcp_local.vertex.models.deploying import Vertex
 
 SCHEMA = "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml"
 EVALUATION = {"display_name": "nightly", "metrics_schema_uri": SCHEMA, "metrics": {"auRoc": 0.9}}

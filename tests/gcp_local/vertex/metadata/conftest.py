@@ -5,7 +5,7 @@ from google.cloud import aiplatform_v1
 from google.cloud.storage import Bucket
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.metadata.runs import Runner
+from tests.gcp_local.vertex.metadata.runs import Runner
 
 LOCATION = "europe-west1"
 

@@ -32,7 +32,7 @@ from gcp_local.vertex.serving.contract import Occasion, contract_of, expanded
 from gcp_local.vertex.serving.http import Reply, end_to_end
 from gcp_local.vertex.serving.server import ModelServer
 from gcp_local.vertex.serving.stand_ins import stand_in_for
-from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, ECHO
+from tests.gcp_local.vertex.models.serving_programs import BROKEN, COMPLAINT, DEAF, ECHO
 
 OCCASION = Occasion("123", "europe-west1", "7", "8", "n1-standard-2")
 

@@ -12,11 +12,11 @@ from google.api_core import exceptions
 from google.cloud.storage import Bucket
 
 from churn import features, sample, schema, split, training, validation
-from tests.gcp_local.deploying import Vertex
 from tests.gcp_local.emulators import Emulator
+from tests.gcp_local.vertex.models.deploying import Vertex
 
 PREBUILT = "europe-docker.pkg.dev/vertex-ai/prediction/xgboost-cpu.2-1:latest"
-SOURCES = Path(__file__).parents[2] / "src"
+SOURCES = Path(__file__).parents[4] / "src"
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.serving_programs import ECHO
+from tests.gcp_local.vertex.models.serving_programs import ECHO
 
 SCHEMA = "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml"
 

@@ -19,7 +19,7 @@ from gcp_local.vertex.metadata.recorder import RunRecorder
 from gcp_local.vertex.metadata.store import MetadataGraph
 from gcp_local.vertex.pipelines import PipelineJob
 from tests.gcp_local.emulators import start
-from tests.gcp_local.metadata.runs import Runner, tasks
+from tests.gcp_local.vertex.metadata.runs import Runner, tasks
 
 Client = aiplatform_v1.MetadataServiceClient
 State = aiplatform_v1.Execution.State

@@ -23,7 +23,7 @@ from google.cloud.storage import Bucket
 
 from gcp_local.vertex.jobs.instances import Conversion, Input, UnreadableError, read, records
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.serving_programs import ECHO
+from tests.gcp_local.vertex.models.serving_programs import ECHO
 
 MACHINE = {"machine_spec": {"machine_type": "n1-standard-2"}, "max_replica_count": 2}
 # Answers a little late, so that there is time to cancel.

@@ -17,7 +17,7 @@ from google.protobuf import json_format, struct_pb2
 
 from tests.gcp_local.emulators import Emulator, start
 from tests.gcp_local.pipelines import compiled
-from tests.gcp_local.test_pipelines import wait
+from tests.gcp_local.vertex.test_pipelines import wait
 
 State = aiplatform_v1.PipelineTaskDetail.State
 PARENT = "projects/{project}/locations/europe-west1"

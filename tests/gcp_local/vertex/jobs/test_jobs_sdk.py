@@ -11,7 +11,7 @@ from google.cloud.aiplatform import hyperparameter_tuning
 from google.cloud.storage import Bucket
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.serving_programs import ECHO
+from tests.gcp_local.vertex.models.serving_programs import ECHO
 
 PREBUILT = "europe-docker.pkg.dev/vertex-ai/training/sklearn-cpu.1-6:latest"
 SCRIPT = """

@@ -17,8 +17,8 @@ from gcp_local.errors import AlreadyExists, InvalidArgument, NotFound
 from gcp_local.resources.etags import etag_of
 from gcp_local.resources.labels import check_labels
 from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
-from gcp_local.vertex.evaluations import delete_evaluations
-from gcp_local.vertex.model_checks import check_alias, check_id
+from gcp_local.vertex.models.checks import check_alias, check_id
+from gcp_local.vertex.models.evaluations import delete_evaluations
 from gcp_local.vertex.naming import check_display_name
 
 if TYPE_CHECKING:

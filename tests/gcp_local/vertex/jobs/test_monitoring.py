@@ -15,7 +15,7 @@ from google.cloud.aiplatform_v1 import (
 )
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.serving_programs import ECHO
+from tests.gcp_local.vertex.models.serving_programs import ECHO
 
 DEPLOYED = "77"
 FEW = {"random_sample_config": {"sample_rate": 0.5}}

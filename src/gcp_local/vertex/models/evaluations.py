@@ -22,7 +22,7 @@ from gcp_local.rpc.protos import Message, copy_of, raw, timestamp
 
 if TYPE_CHECKING:
     from gcp_local.resources.collection import Resources
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
 ModelEvaluation = raw(evaluation_types.ModelEvaluation)

@@ -16,9 +16,9 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from tests.gcp_local.deploying import RESOURCES, Vertex
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.serving_programs import BROKEN, COMPLAINT, DEAF, GATED
+from tests.gcp_local.vertex.models.deploying import RESOURCES, Vertex
+from tests.gcp_local.vertex.models.serving_programs import BROKEN, COMPLAINT, DEAF, GATED
 
 CPU = "aiplatform.googleapis.com/prediction/online/cpu/utilization"
 

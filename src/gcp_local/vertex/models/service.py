@@ -16,20 +16,20 @@ from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import list_page
 from gcp_local.resources.masks import copy_field, masked, update_paths
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw
-from gcp_local.vertex.model_checks import (
+from gcp_local.vertex.models.checks import (
     check_alias,
     check_container,
     clear_output_only,
     complete,
 )
-from gcp_local.vertex.model_registry import DEFAULT, Model
+from gcp_local.vertex.models.registry import DEFAULT, Model
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
 UploadModelResponse = raw(service_types.UploadModelResponse)

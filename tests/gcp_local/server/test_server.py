@@ -16,7 +16,7 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.test_pipelines import job_of, wait
+from tests.gcp_local.vertex.test_pipelines import job_of, wait
 
 JOBS = "/v1/projects/my-project/locations/europe-west1/pipelineJobs"
 

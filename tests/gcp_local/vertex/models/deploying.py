@@ -8,7 +8,7 @@ from typing import Any
 from google.cloud import aiplatform_v1
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.serving_programs import ECHO
+from tests.gcp_local.vertex.models.serving_programs import ECHO
 
 RESOURCES = {"machine_spec": {"machine_type": "n1-standard-2"}, "min_replica_count": 1}
 

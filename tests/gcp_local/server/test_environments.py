@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.serving_programs import ECHO
-from tests.gcp_local.tables import as_csv, customers
+from tests.gcp_local.vertex.models.serving_programs import ECHO
+from tests.gcp_local.vertex.training.tables import as_csv, customers
 
 OF_THE_USER = {
     "AWS_SECRET_ACCESS_KEY": "secret",  # pragma: allowlist secret

@@ -13,7 +13,7 @@ from gcp_local.vertex.naming import location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 
 if TYPE_CHECKING:
-    from gcp_local.vertex.model_registry import ModelRegistry
+    from gcp_local.vertex.models.registry import ModelRegistry
     from gcp_local.vertex.platform import Platform
 
 ExportModelOperationMetadata = raw(service_types.ExportModelOperationMetadata)

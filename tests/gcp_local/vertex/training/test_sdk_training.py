@@ -11,7 +11,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud.storage import Client
 
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.tables import COLUMNS, as_csv, customers
+from tests.gcp_local.vertex.training.tables import COLUMNS, as_csv, customers
 
 
 @pytest.fixture(scope="module")

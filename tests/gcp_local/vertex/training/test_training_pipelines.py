@@ -15,7 +15,7 @@ from google.cloud import aiplatform_v1
 from google.cloud.storage import Bucket, Client
 
 from tests.gcp_local.emulators import Emulator, start
-from tests.gcp_local.tables import as_csv, customers
+from tests.gcp_local.vertex.training.tables import as_csv, customers
 
 DEFINITIONS = "gs://google-cloud-aiplatform/schema/trainingjob/definition"
 AUTOML = f"{DEFINITIONS}/automl_tabular_1.0.0.yaml"

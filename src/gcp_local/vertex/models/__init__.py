@@ -1,0 +1,1 @@
+"""Vertex AI's model registry: models, their versions and aliases, evaluations, copies."""
