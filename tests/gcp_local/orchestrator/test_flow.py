@@ -389,7 +389,7 @@ def test_a_log_that_cannot_be_kept_does_not_hide_the_error_of_the_component(
     BucketStore(cloud.database).delete("bucket", ANY)
     path.unlink()
     message = cloud.wait(name).tasks["wait-and-fail"].error.message
-    assert "ValueError: the real reason The log gs://bucket/" in message
+    assert "ValueError: the real reason. The log gs://bucket/" in message
     assert message.endswith("log.txt cannot be written: The specified bucket does not exist.")
 
 
