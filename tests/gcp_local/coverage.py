@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from gcp_local.cloud import Cloud
@@ -24,10 +25,14 @@ def table() -> str:
         services[methods[name].service].append(name)
     rows = ["| service | implemented | 501 |", "| --- | --- | --- |"]
     for service, names in sorted(services.items()):
-        there = sorted(name.rpartition(".")[2] for name in names if name in implemented)
-        missing = len(names) - len(there)
-        rows.append(f"| {service} | {', '.join(there) or '–'} | {missing or '–'} |")
+        there = _short(name for name in names if name in implemented)
+        missing = _short(name for name in names if name not in implemented)
+        rows.append(f"| {service} | {there} | {missing} |")
     return "\n".join(rows) + "\n"
+
+
+def _short(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.rpartition(".")[2] for name in names)) or "–"
 
 
 def page_with(content: str) -> str:
