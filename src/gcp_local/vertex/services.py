@@ -24,6 +24,7 @@ from gcp_local.vertex.models.copies import ModelCopyService
 from gcp_local.vertex.models.evaluations import EvaluationService
 from gcp_local.vertex.models.registry import ModelRegistry
 from gcp_local.vertex.models.service import ModelService
+from gcp_local.vertex.pipeline_batches import PipelineBatches
 from gcp_local.vertex.pipelines import PipelineService
 from gcp_local.vertex.schedules import ScheduleRunner, ScheduleService
 from gcp_local.vertex.tensorboard.service import tensorboard_services
@@ -90,7 +91,11 @@ class VertexAI:
         parts: dict[str, Sequence[object]] = {
             "DatasetService": [datasets],
             "FeatureRegistryService": [FeatureGroups(platform), Features(platform)],
-            "PipelineService": [self.pipelines, training],
+            "PipelineService": [
+                self.pipelines,
+                PipelineBatches(platform, self.pipelines),
+                training,
+            ],
             "JobService": [
                 self.custom_jobs,
                 tuning_jobs,

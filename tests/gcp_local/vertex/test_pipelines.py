@@ -392,10 +392,3 @@ def test_projects_do_not_see_each_other(
     other = f"projects/other-{uuid.uuid4().hex[:8]}/locations/{LOCATION}"
     assert list(jobs.list_pipeline_jobs(parent=other)) == []
     assert list(jobs.list_pipeline_jobs(parent=parent.replace("west1", "west4"))) == []
-
-
-def test_methods_that_are_missing_say_so(
-    jobs: aiplatform_v1.PipelineServiceClient, parent: str
-) -> None:
-    with pytest.raises(exceptions.MethodNotImplemented, match="BatchCancelPipelineJobs"):
-        jobs.batch_cancel_pipeline_jobs(parent=parent, names=["x"])
