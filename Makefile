@@ -25,7 +25,10 @@ demo: setup  ## The whole way on this machine; DATA=file.csv for your own data
 	@$(RUN) ecluse demo $(if $(DATA),--data "$(DATA)")
 
 # Three workers on two cores: tests wait for servers as much as they compute.
+# Compiled beforehand: the tests start servers and commands by the dozen, and where
+# PYTHONDONTWRITEBYTECODE is set each would compile all of src anew.
 test: setup  ## Run every test
+	@$(RUN) python -m compileall -q src pipelines
 	$(RUN) pytest -n 3 --dist worksteal $(ARGS)
 
 bench: setup  ## Measure the embedded cloud beside kfp.local, into docs/benchmarks.md
