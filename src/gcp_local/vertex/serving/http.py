@@ -75,7 +75,8 @@ def ask(
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            wire.settimeout(left)
+            if not answer.isclosed():  # since Python 3.13 it closes itself with its last byte
+                wire.settimeout(left)
         if answer.length:
             raise http.client.IncompleteRead(bytes(content), answer.length)
     except http.client.HTTPException as error:
