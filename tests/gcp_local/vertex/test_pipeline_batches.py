@@ -10,7 +10,7 @@ from google.cloud import aiplatform_v1
 from google.cloud.storage import Bucket
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.vertex.test_pipelines import LOCATION, job_of, wait
+from tests.gcp_local.vertex.test_pipelines import job_of, wait
 
 State = aiplatform_v1.PipelineState
 
@@ -18,11 +18,6 @@ State = aiplatform_v1.PipelineState
 @pytest.fixture
 def jobs(emulator: Emulator) -> aiplatform_v1.PipelineServiceClient:
     return aiplatform_v1.PipelineServiceClient(**emulator.gapic)
-
-
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/{LOCATION}"
 
 
 def created(

@@ -40,11 +40,6 @@ def jobs(emulator: Emulator) -> aiplatform_v1.PipelineServiceClient:
     return aiplatform_v1.PipelineServiceClient(**emulator.gapic)
 
 
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/{LOCATION}"
-
-
 def job_of(bucket: Bucket, pipeline: str = "doubling", **said: Any) -> Any:
     """A job with its specification inside."""
     spec = struct_pb2.Struct()

@@ -36,16 +36,6 @@ RUNNING = (
 )
 
 
-@pytest.fixture
-def jobs(emulator: Emulator) -> JobServiceClient:
-    return JobServiceClient(**emulator.gapic)
-
-
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
-
-
 def container(program: str = ECHO, mark: str = "v1") -> dict[str, Any]:
     return {
         "image_uri": "python:3.11",

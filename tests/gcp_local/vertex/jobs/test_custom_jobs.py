@@ -57,16 +57,6 @@ def create(jobs: JobServiceClient, parent: str, job: dict[str, Any]) -> CustomJo
 
 
 @pytest.fixture
-def jobs(emulator: Emulator) -> JobServiceClient:
-    return JobServiceClient(**emulator.gapic)
-
-
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
-
-
-@pytest.fixture
 def ended(jobs: JobServiceClient) -> Callable[[str], CustomJob]:
     def wait(name: str) -> CustomJob:
         return until(jobs, name, lambda job: job.state not in RUNNING)

@@ -49,11 +49,6 @@ def endpoint(emulator: Emulator, parent: str) -> str:
     return name
 
 
-@pytest.fixture
-def jobs(emulator: Emulator) -> JobServiceClient:
-    return JobServiceClient(**emulator.gapic)
-
-
 def monitoring_job(endpoint: str, **said: Any) -> dict[str, Any]:
     return {
         "display_name": "monitoring",

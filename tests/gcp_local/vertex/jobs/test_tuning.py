@@ -21,7 +21,6 @@ from google.cloud.storage import Bucket
 from gcp_local.vertex.jobs.measurements import final, measurements
 from gcp_local.vertex.jobs.search import Tried, as_argument, suggestion, value_at
 from gcp_local.vertex.jobs.study import Metric, Parameter, Scale, Study, study_of
-from tests.gcp_local.emulators import Emulator
 
 # Reports as the cloudml-hypertune library does.
 TRAIN = """
@@ -57,16 +56,6 @@ def tuning_job(bucket: Bucket | None = None, *, source: str = TRAIN, **said: Any
         "trial_job_spec": spec,
         **said,
     }
-
-
-@pytest.fixture
-def jobs(emulator: Emulator) -> JobServiceClient:
-    return JobServiceClient(**emulator.gapic)
-
-
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
 
 
 @pytest.fixture

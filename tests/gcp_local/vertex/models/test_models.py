@@ -17,11 +17,6 @@ def models(emulator: Emulator) -> aiplatform_v1.ModelServiceClient:
     return aiplatform_v1.ModelServiceClient(**emulator.gapic)
 
 
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
-
-
 def upload(
     models: aiplatform_v1.ModelServiceClient, parent: str, *aliases: str, **request: Any
 ) -> aiplatform_v1.UploadModelResponse:

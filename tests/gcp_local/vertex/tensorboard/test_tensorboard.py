@@ -21,11 +21,6 @@ def boards(emulator: Emulator) -> Client:
     return Client(**emulator.gapic)
 
 
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
-
-
 def board(boards: Client, parent: str, **said: Any) -> str:
     tensorboard = aiplatform_v1.Tensorboard(**{"display_name": "board", **said})
     operation: Any = boards.create_tensorboard(parent=parent, tensorboard=tensorboard)

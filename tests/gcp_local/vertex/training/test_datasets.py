@@ -21,11 +21,6 @@ def datasets(emulator: Emulator) -> aiplatform_v1.DatasetServiceClient:
     return aiplatform_v1.DatasetServiceClient(**emulator.gapic)
 
 
-@pytest.fixture
-def parent(project: str) -> str:
-    return f"projects/{project}/locations/europe-west1"
-
-
 def create(
     datasets: aiplatform_v1.DatasetServiceClient, parent: str, **said: Any
 ) -> aiplatform_v1.Dataset:
