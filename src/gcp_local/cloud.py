@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_local.admin.rest import AdminEndpoint
+from gcp_local.bigquery.service import BigQuery
 from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
 from gcp_local.faults import Faults
@@ -83,6 +84,7 @@ class Cloud:
             host=self.host,
             work=_emptied(state / "work"),
         )
+        self.bigquery = BigQuery(self.database, self.projects, self.state)
         self.vertex = VertexAI(platform, self.packages, permissive=permissive)
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,
@@ -111,7 +113,11 @@ class Cloud:
         self.admin = AdminEndpoint(self.state, self.images, self.faults)
         self.metadata_server = MetadataServer()
         # Operations last: what a service takes up again may settle its own.
-        self._workers: Sequence[Worker] = [*self.vertex.workers, operations]
+        self._workers: Sequence[Worker] = [
+            *self.vertex.workers,
+            *self.bigquery.workers,
+            operations,
+        ]
         for worker in self._workers:
             worker.recover()
 

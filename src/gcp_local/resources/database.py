@@ -61,6 +61,27 @@ CREATE TABLE IF NOT EXISTS multipart_uploads (id TEXT PRIMARY KEY, body TEXT NOT
 CREATE TABLE IF NOT EXISTS multipart_parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_datasets (
+    project TEXT NOT NULL, dataset TEXT NOT NULL, uid TEXT NOT NULL,
+    created INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (project, dataset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_entries (   -- tables, models and routines
+    noun TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, name TEXT NOT NULL,
+    uid TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (noun, project, dataset, name)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_versions (  -- of a table's rows
+    uid TEXT NOT NULL, number INTEGER NOT NULL, committed INTEGER NOT NULL,
+    files TEXT NOT NULL,        -- JSON: names, rows and bytes
+    PRIMARY KEY (uid, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_jobs (
+    project TEXT NOT NULL, location TEXT NOT NULL, id TEXT NOT NULL,
+    parent TEXT, created INTEGER NOT NULL, state TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (project, id, location)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bigquery_jobs_by_age ON bigquery_jobs (project, created);
 """
 
 

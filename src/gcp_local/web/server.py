@@ -19,6 +19,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as _Incoming
 from starlette.responses import Response, StreamingResponse
 
+from gcp_local.bigquery.errors import as_json as as_bigquery_json
 from gcp_local.errors import (
     ApiError,
     Internal,
@@ -51,6 +52,8 @@ _MAX_UPLOAD = 1024 * 1024 * 1024
 # "/ui/…" is how the Vertex AI clients ask for operations and locations.
 _RPC = ("v1", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
+_LARGE = ("/upload/", "/resumable/", "/gcp-local/")
+_BIGQUERY = re.compile(r"/((resumable/)?upload/)?bigquery/.*")
 # What a fault answers.
 _ORDERED: dict[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
 # What takes as long as a model or an operation does: it must not keep the rest waiting.
@@ -144,10 +147,12 @@ class Server:
         call.status = answer.status
         return answer
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Answer:  # noqa: PLR0911  (one line a service)
         """Hand a request to whom it concerns."""
         cloud = self._cloud
         first = request.segments[0]
+        if _BIGQUERY.fullmatch(request.path):
+            return cloud.bigquery.endpoint.answer(request)
         if _is_xml(request):
             return cloud.storage.xml.answer(request)
         if first in _RPC:
@@ -165,7 +170,7 @@ class Server:
 
 def _is_xml(request: Request) -> bool:
     """Tell whether a request is one of Cloud Storage's XML API."""
-    others = (*_RPC, *_STORAGE, "gcp-local")
+    others = (*_RPC, *_STORAGE, "gcp-local", "bigquery", "resumable")
     return request.segments[0] not in others and xml_rest.concerns(request)
 
 
@@ -208,7 +213,7 @@ def _of_method(dispatcher: Dispatcher, request: Request) -> Answer:
 
 def _limit(incoming: _Incoming, path: str) -> int:
     part = incoming.method == "PUT" and b"uploadId=" in incoming.scope["query_string"]
-    return _MAX_UPLOAD if part or path.startswith(("/upload/", "/gcp-local/")) else _MAX_JSON
+    return _MAX_UPLOAD if part or path.startswith(_LARGE) else _MAX_JSON
 
 
 async def _body(incoming: _Incoming, limit: int) -> bytes:
@@ -240,6 +245,8 @@ def _request(incoming: _Incoming, path: str, body: bytes, endpoint: str) -> Requ
 def _refusal(error: ApiError, path: str) -> Answer:
     if error.code == HTTPStatus.NOT_MODIFIED:
         return Answer(error.code)
+    if _BIGQUERY.fullmatch(path):
+        return Answer.of_json(as_bigquery_json(error), error.code)
     storage = path.strip("/").split("/")[0] in _STORAGE
     return Answer.of_json(error.as_storage_json() if storage else error.as_json(), error.code)
 

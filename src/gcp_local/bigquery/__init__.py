@@ -1,0 +1,1 @@
+"""BigQuery: its REST API, its SQL on DuckDB, its jobs, and BigQuery ML."""

@@ -1,0 +1,1 @@
+"""BigQuery's jobs: queries, loads, extracts, copies."""

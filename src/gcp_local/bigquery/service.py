@@ -1,0 +1,57 @@
+"""BigQuery, put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gcp_local.bigquery.catalog import Catalog
+from gcp_local.bigquery.datasets import DatasetService
+from gcp_local.bigquery.engine import Engine
+from gcp_local.bigquery.jobs.queries import QueryJobs
+from gcp_local.bigquery.jobs.runner import JobRunner
+from gcp_local.bigquery.jobs.service import JobService
+from gcp_local.bigquery.jobs.store import JobStore
+from gcp_local.bigquery.rest import BigQueryEndpoint
+from gcp_local.bigquery.sql.executor import Executor
+from gcp_local.bigquery.sql.select import Select
+from gcp_local.bigquery.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gcp_local.resources.database import Database
+    from gcp_local.resources.projects import Projects
+    from gcp_local.vertex.platform import Worker
+
+
+class BigQuery:
+    """All of BigQuery.
+
+    Attributes:
+        catalog: which tables there are, for whoever reads or writes some.
+        warehouse: what is in them.
+        endpoint: the REST API.
+        workers: what does something between two requests.
+
+    """
+
+    def __init__(self, database: Database, projects: Projects, state: Path) -> None:
+        folder = state / "bigquery"
+        self.catalog = Catalog(database)
+        self.warehouse = Warehouse(database, folder)
+        engine = Engine(folder)
+        executor = Executor([Select(self.catalog, self.warehouse, engine)])
+        self.runner = JobRunner(
+            JobStore(database),
+            {"query": QueryJobs(self.catalog, self.warehouse, executor)},
+        )
+        self.endpoint = BigQueryEndpoint(
+            [
+                DatasetService(self.catalog),
+                JobService(self.catalog, self.warehouse, self.runner),
+            ],
+            projects,
+        )
+        self.workers: Sequence[Worker] = [self.runner]
+        self.warehouse.recover()

@@ -1,0 +1,1 @@
+"""GoogleSQL: read and refused as BigQuery does, run by DuckDB."""

@@ -1,0 +1,78 @@
+"""What a statement runs in, and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gcp_local.bigquery.engine import Cancellation
+from gcp_local.bigquery.references import DatasetRef, TableRef
+from gcp_local.bigquery.schema import Field, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A query parameter, or a variable of a script.
+
+    Attributes:
+        field: its name (empty where it is positional) and type.
+        value: as Python has it: int, float, Decimal, str, bytes, bool, date, time, datetime (aware
+            for TIMESTAMP), list, dict for STRUCT, text for JSON, None.
+
+    """
+
+    field: Field
+    value: Any
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is true while a statement runs.
+
+    Attributes:
+        project: where names without a project are looked for.
+        location: where the job runs, in capitals where it is a multi-region: `EU`.
+        now: what CURRENT_TIMESTAMP gives.
+        default_dataset: where names without a dataset are looked for.
+        parameters: of the query.
+        variables: of the script, by their names in small letters.
+        job: the id of the job.
+
+    """
+
+    project: str
+    location: str
+    now: datetime
+    default_dataset: DatasetRef | None = None
+    parameters: tuple[Parameter, ...] = ()
+    variables: Mapping[str, Parameter] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    job: str = ""
+    cancellation: Cancellation = field(default_factory=Cancellation)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a statement, or with a dry run what would.
+
+    Attributes:
+        statement_type: as in `JobStatistics2.statementType`: SELECT, INSERT, CREATE_TABLE, …
+        schema: of the rows, if it gives any.
+        rows: the rows, in Arrow's types of `schema`; None if it gives none, or with a dry run.
+        bytes: how many bytes it processes, by BigQuery's account.
+        referenced: the tables that it reads.
+        statistics: more of `JobStatistics2`: `dmlStats`, `ddlTargetTable`, …
+
+    """
+
+    statement_type: str
+    schema: Schema = ()
+    rows: pa.Table | None = None
+    bytes: int = 0
+    referenced: tuple[TableRef, ...] = ()
+    statistics: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,208 @@
+"""The rows of tables: immutable Parquet files, and each table's versions, which name them.
+
+A change writes new files first and then, in one transaction of the database, a row that names them:
+whatever is killed between leaves files that no version names, which the next start removes. A
+version is never changed, so a query reads the one that it began with; time travel reads an older
+one; a snapshot or copy names the same files.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gcp_local import clock
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from gcp_local.resources.database import Database
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One Parquet file of a table.
+
+    Attributes:
+        name: in the warehouse's folder.
+        rows: how many.
+        bytes: by BigQuery's account of its types, not by the file's size.
+
+    """
+
+    name: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a table consisted of from a time on.
+
+    Attributes:
+        number: counts up from 1; 0 is the empty table before any change.
+        committed: microseconds since the epoch.
+
+    """
+
+    number: int
+    committed: int
+    files: tuple[DataFile, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return sum(file.rows for file in self.files)
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes, by BigQuery's account."""
+        return sum(file.bytes for file in self.files)
+
+
+class Warehouse:
+    """The source of truth for what is in which table.
+
+    A table is known here by its `uid`, which the catalog gave it when it was made: one that is
+    dropped and made again is another table.
+    """
+
+    def __init__(self, database: Database, folder: Path) -> None:
+        self._database = database
+        self.folder = folder
+
+    def recover(self) -> None:
+        """Remove files that no version names. Only at the start, when nobody writes."""
+        if not self.folder.is_dir():
+            return
+        rows = self._database.rows("SELECT files FROM bigquery_versions")
+        known = {each[0] for row in rows for each in json.loads(row["files"])}
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                path.unlink()
+
+    def current(self, uid: str) -> Version:
+        """Give the newest version of a table."""
+        row = self._database.row(
+            "SELECT * FROM bigquery_versions WHERE uid = ? ORDER BY number DESC LIMIT 1", uid
+        )
+        return _version(row) if row else Version(0, 0)
+
+    def at(self, uid: str, moment: datetime) -> Version | None:
+        """Give the version that was the newest at a time; None if the table had none then."""
+        row = self._database.row(
+            "SELECT * FROM bigquery_versions WHERE uid = ? AND committed <= ?"
+            " ORDER BY number DESC LIMIT 1",
+            uid,
+            clock.micros(moment),
+        )
+        return _version(row) if row else None
+
+    def write(self, rows: pa.Table) -> DataFile:
+        """Write rows to a file, which belongs to no table until it is committed."""
+        import pyarrow.parquet as pq
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        name = f"{uuid.uuid4().hex}.parquet"
+        pq.write_table(rows, self.folder / name)
+        return DataFile(name, rows.num_rows, logical_bytes(rows))
+
+    def commit(
+        self, uid: str, files: Sequence[DataFile], *, append: bool = False, base: int | None = None
+    ) -> Version:
+        """Make a table's next version.
+
+        Args:
+            uid: the table.
+            files: what it consists of from now on, or with `append` what is added.
+            append: keep what is there.
+            base: the number of the version that the files were computed from.
+
+        Raises:
+            StaleError: the table has a newer version than `base`.
+
+        """
+        with self._database.transaction():
+            before = self.current(uid)
+            if base is not None and base != before.number:
+                raise StaleError
+            everything = (*before.files, *files) if append else tuple(files)
+            version = Version(before.number + 1, clock.micros(clock.now()), everything)
+            self._database.run(
+                "INSERT INTO bigquery_versions VALUES (?, ?, ?, ?)",
+                uid,
+                version.number,
+                version.committed,
+                json.dumps([[file.name, file.rows, file.bytes] for file in everything]),
+            )
+        return version
+
+    def forget(self, uid: str) -> None:
+        """Forget a table's versions. Its files go with the next start, if no other names them."""
+        self._database.run("DELETE FROM bigquery_versions WHERE uid = ?", uid)
+
+    def paths(self, version: Version) -> list[Path]:
+        """Tell where the files of a version are."""
+        return [self.folder / file.name for file in version.files]
+
+    def read(self, version: Version, schema: pa.Schema) -> pa.Table:
+        """Read a version's rows; a column that a file has not, as it was added later, is null."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = [
+            _fitted(pq.read_table(path, partitioning=None), schema) for path in self.paths(version)
+        ]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+class StaleError(Exception):
+    """A table was changed meanwhile by somebody else."""
+
+
+def logical_bytes(rows: pa.Table) -> int:
+    """Count bytes as BigQuery does (https://cloud.google.com/bigquery/pricing#data)."""
+    return sum(_column_bytes(column) for column in rows.columns)
+
+
+def _column_bytes(column: pa.ChunkedArray) -> int:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind, present = column.type, len(column) - column.null_count
+    if pa.types.is_list(kind):
+        return _column_bytes(pa.chunked_array([pc.list_flatten(column)], type=kind.value_type))
+    if pa.types.is_struct(kind):
+        fields = [kind.field(at) for at in range(kind.num_fields)]
+        return sum(
+            _column_bytes(pa.chunked_array([pc.struct_field(column, field.name)], type=field.type))
+            for field in fields
+        )
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return 2 * int(present) + int(pc.sum(pc.binary_length(column)).as_py() or 0)
+    return int(present) * (
+        1 if pa.types.is_boolean(kind) else 16 if pa.types.is_decimal(kind) else 8
+    )
+
+
+def _fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    columns = [
+        rows.column(field.name).cast(field.type)
+        if field.name in rows.column_names
+        else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _version(row: object) -> Version:
+    files = tuple(DataFile(*each) for each in json.loads(row["files"]))  # type: ignore[index]
+    return Version(row["number"], row["committed"], files)  # type: ignore[index]
