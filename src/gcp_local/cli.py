@@ -108,6 +108,7 @@ def _served(asked: argparse.Namespace) -> int:
         run(
             asked.state,
             port=asked.port,
+            grpc_port=asked.grpc_port,
             door=Door(asked.listen, frozenset(asked.allow_host)),
             idle_timeout=asked.idle_timeout,
             verbose=asked.verbose,
@@ -150,6 +151,13 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="the port; without it a free one is taken",
+    )
+    serve.add_argument(
+        "--grpc-port",
+        type=_port,
+        default=0,
+        metavar="N",
+        help="the port of gRPC, for clients that speak nothing else; without it a free one",
     )
     serve.add_argument("--verbose", action="store_true", help="log every request")
     _add_door(serve.add_argument_group("who reaches it"))

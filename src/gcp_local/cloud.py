@@ -43,6 +43,7 @@ class Cloud:
     Args:
         state: the folder; made if it is missing.
         endpoint: where the server can be reached, `http://127.0.0.1:PORT`, for the components.
+        grpc_endpoint: where gRPC is served, `127.0.0.1:PORT`; empty where it is not.
         images: which command of this machine stands for which image.
         accelerators_ignored: who asks for a GPU or TPU runs without it.
         permissive: pipelines may use what is not proved to work on Vertex AI.
@@ -54,11 +55,13 @@ class Cloud:
         state: Path,
         endpoint: str,
         *,
+        grpc_endpoint: str = "",
         images: ImageMappings | None = None,
         accelerators_ignored: bool = False,
         permissive: bool = False,
     ) -> None:
         self.endpoint = endpoint
+        self.grpc_endpoint = grpc_endpoint
         self.state = state.resolve()
         self.database = Database(state / "state.db")
         self.projects = Projects(self.database)
@@ -110,7 +113,7 @@ class Cloud:
         self.faults = Faults(self.dispatcher.routes)
         self.storage = StorageEndpoint(self.database, self.buckets, self.objects, self.projects)
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
-        self.admin = AdminEndpoint(self.state, self.images, self.faults)
+        self.admin = AdminEndpoint(self.state, self.images, self.faults, grpc_endpoint)
         self.metadata_server = MetadataServer()
         # Operations last: what a service takes up again may settle its own.
         self._workers: Sequence[Worker] = [
@@ -144,6 +147,7 @@ class Cloud:
             "PATH": PROGRAMS,
             "LANG": "C.UTF-8",
             "STORAGE_EMULATOR_HOST": self.endpoint,
+            "PUBSUB_EMULATOR_HOST": self.grpc_endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",
             "GCE_METADATA_HOST": self.endpoint.removeprefix("http://"),
             # google.auth asks this address whether it runs on Google Cloud at all.

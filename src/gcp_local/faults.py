@@ -25,17 +25,21 @@ import random
 import re
 import threading
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import InvalidArgument
+from gcp_local.errors import ApiError, Internal, InvalidArgument, ResourceExhausted, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from gcp_local.rpc.routes import RouteTable
 
-ERRORS = (429, 500, 503)
+# What a fault answers.
+ORDERED: Mapping[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
+ORDERED_MESSAGE = "A fault that was ordered."
+ERRORS = tuple(ORDERED)
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _EFFECTS = ("error", "reset", "stop")
 _LONGEST_LOG = 10_000
@@ -128,14 +132,20 @@ class Faults:
         self._calls: deque[Call] = deque(maxlen=_LONGEST_LOG)
         self._count = 0
 
-    def meet(self, verb: str, path: str) -> tuple[Call, Rule | None]:
+    def meet(self, verb: str, path: str, method: str | None = None) -> tuple[Call, Rule | None]:
         """Log a call that has come in; give what is to go wrong with it, if anything.
 
         The caller writes the status into the log's entry.
+
+        Args:
+            verb: the HTTP verb.
+            path: still percent-encoded.
+            method: the RPC's full name, if that is not found by verb and path.
+
         """
         if _ADMIN.fullmatch(path):
             return Call(0, None, verb, path), None
-        method = self._method(verb, path)
+        method = method or self._method(verb, path)
         with self._lock:
             self._count += 1
             call = Call(self._count, method, verb, path)
@@ -190,7 +200,7 @@ class Faults:
             }
 
     def _method(self, verb: str, path: str) -> str | None:
-        if not path.startswith(("/v1", "/ui/")):
+        if not path.startswith(("/v1", "/v3/", "/ui/")):
             return None
         try:
             found = self._routes.find(verb, path)

@@ -77,11 +77,12 @@ class LocalCloud:
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._endpoint = ""
+        self._grpc_endpoint = ""
 
     # Its life
 
     def start(self) -> Self:
-        """Start it, at the port that it had before if it was started before.
+        """Start it, at the ports that it had before if it was started before.
 
         Raises:
             StartError: it ended at once, or does not answer.
@@ -95,6 +96,7 @@ class LocalCloud:
                 [
                     *(sys.executable, "-m", "gcp_local", "serve", "--end-with-stdin"),
                     *("--state", str(self.state), "--port", str(port)),
+                    *("--grpc-port", self._grpc_endpoint.rpartition(":")[2] or "0"),
                     *self._arguments,
                 ],
                 stdin=subprocess.PIPE,
@@ -108,6 +110,7 @@ class LocalCloud:
             told = self._told()
             if told.get("pid") == process.pid:
                 self._endpoint = str(told["endpoint"])
+                self._grpc_endpoint = str(told["grpc_endpoint"])
                 return self
             time.sleep(0.02)
         self.kill()
@@ -170,6 +173,11 @@ class LocalCloud:
         return self._endpoint
 
     @property
+    def grpc_endpoint(self) -> str:
+        """Where gRPC is, `127.0.0.1:PORT`, for clients that speak nothing else."""
+        return self._grpc_endpoint
+
+    @property
     def client_options(self) -> dict[str, str]:
         """The `client_options` of any of Google's clients."""
         return {"api_endpoint": self.endpoint}
@@ -196,11 +204,18 @@ class LocalCloud:
         address = self.endpoint.removeprefix("http://")
         return {
             "STORAGE_EMULATOR_HOST": self.endpoint,
+            "PUBSUB_EMULATOR_HOST": self.grpc_endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",
             "GCE_METADATA_HOST": address,
             "GCE_METADATA_IP": address,
             "GOOGLE_CLOUD_PROJECT": self.project,
         }
+
+    def grpc_channel(self) -> Any:
+        """Make a channel to it, for the gRPC transport of any of Google's clients."""
+        import grpc  # type: ignore[import-untyped]
+
+        return grpc.insecure_channel(self.grpc_endpoint)
 
     def new_project(self) -> str:
         """Make up the id of a project that nothing is in yet."""

@@ -36,8 +36,15 @@ _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
 class AdminEndpoint:
     """Answers everything under `/gcp-local/`."""
 
-    def __init__(self, state: Path, images: ImageStore, faults: Faults) -> None:
+    def __init__(
+        self,
+        state: Path,
+        images: ImageStore,
+        faults: Faults,
+        grpc_endpoint: str,
+    ) -> None:
         self._state = state
+        self._grpc_endpoint = grpc_endpoint
         self._faults = faults
         self._images = images
         self._handlers: dict[tuple[str, str], Callable[[Request], Answer]] = {
@@ -61,7 +68,8 @@ class AdminEndpoint:
 
     def _server(self, _request: Request) -> Answer:
         # A port may change hands, a state folder does not.
-        return Answer.of_json({"state": str(self._state), "version": package_version()})
+        told = {"state": str(self._state), "version": package_version()}
+        return Answer.of_json({**told, "grpc_endpoint": self._grpc_endpoint})
 
     def _image(self, request: Request) -> Answer:
         """Record the tar in the body; answer its digest and reference."""

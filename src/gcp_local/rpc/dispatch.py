@@ -85,9 +85,7 @@ class Dispatcher:
             raise NotFound(f"No method of a known service has the URL {call.verb} {call.path}.")
         route, variables = found
         method = route.method
-        handler = self._handler(method)
-        if handler is None:
-            raise Unimplemented(f"{method.full_name} is not implemented by the embedded cloud.")
+        handler = self.handler(method)
         anything = raw_field(method.request) if route.body == "*" else None
         if anything is not None and not is_message(call.body, anything):
             return unpacked(handler(_read_raw(route, variables, call, anything)))
@@ -95,6 +93,18 @@ class Dispatcher:
         response = handler(request)
         numeric = any("enum-encoding=int" in value for name, value in call.query if "alt" in name)
         return _rendered(response, numeric_enums=numeric)
+
+    def handler(self, method: Method) -> Callable[..., Any]:
+        """Find what answers a method: request in, response out; of a stream, streams of these.
+
+        Raises:
+            Unimplemented: nothing does.
+
+        """
+        handler = self._handler(method)
+        if handler is None:
+            raise Unimplemented(f"{method.full_name} is not implemented by the embedded cloud.")
+        return handler
 
     def _handler(self, method: Method) -> Callable[[Message], Message] | None:
         for part in self._services.get(method.service, ()):

@@ -16,9 +16,12 @@ from urllib.parse import unquote
 
 from gcp_local.errors import InvalidArgument
 from gcp_local.rpc.protos import Empty, Message, raw
+from gcp_local.rpc.stubs import stubs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gcp_local.rpc.stubs import Stub
 
 # The packages whose services are known.
 APIS = (
@@ -26,7 +29,29 @@ APIS = (
     "google.cloud.artifactregistry_v1",
     "google.cloud.devtools.cloudbuild_v1",
     "google.cloud.kms_v1",
+    "google.pubsub_v1",
+    "google.cloud.resourcemanager_v3",
+    "google.cloud.iam_credentials_v1",
+    "google.cloud.iam_admin_v1",
 )
+# The packages of protos whose names are not those of their clients.
+_PACKAGES = {
+    "google.cloud.iam_credentials_v1": "google.iam.credentials.v1",
+    "google.cloud.iam_admin_v1": "google.iam.admin.v1",
+}
+# Whose services have methods by gRPC alone, which are known, too.
+_WITH_GRPC_ALONE = ("google.pubsub_v1", "google.cloud.iam_admin_v1")
+# The REST bindings that a client leaves out: https://cloud.google.com/iam/docs/reference/rest.
+_ACCOUNTS = "/v1/{name=projects/*}/serviceAccounts"
+_ACCOUNT = "/v1/{name=projects/*/serviceAccounts/*}"
+_BINDINGS = {
+    "google.iam.admin.v1.IAM.ListServiceAccounts": ("GET", _ACCOUNTS),
+    "google.iam.admin.v1.IAM.CreateServiceAccount": ("POST", _ACCOUNTS),
+    "google.iam.admin.v1.IAM.GetServiceAccount": ("GET", _ACCOUNT),
+    "google.iam.admin.v1.IAM.DeleteServiceAccount": ("DELETE", _ACCOUNT),
+}
+# Whose services define the methods on policies themselves.
+_WITH_POLICIES = ("google.cloud.resourcemanager_v3",)
 # Methods that every service's transport carries along, and whose they really are.
 _MIXINS = {
     "CancelOperation": "google.longrunning.Operations",
@@ -40,6 +65,7 @@ _MIXINS = {
     "SetIamPolicy": "google.iam.v1.IAMPolicy",
     "TestIamPermissions": "google.iam.v1.IAMPolicy",
 }
+_LENT = {name: owner for name, owner in _MIXINS.items() if owner != "google.iam.v1.IAMPolicy"}
 _VARIABLE = re.compile(r"\{(?P<name>[^=}]+)(?:=(?P<pattern>[^}]*))?\}")
 
 
@@ -97,9 +123,18 @@ class Route:
 
 
 class RouteTable:
-    """The source of truth for which methods there are and how they are called."""
+    """The source of truth for which methods there are and how they are called.
 
-    def __init__(self, routes: Iterator[Route]) -> None:
+    Args:
+        routes: the HTTP bindings of all methods that have any.
+        unbound: the methods that have none.
+
+    Attributes:
+        methods: all methods by their full names.
+
+    """
+
+    def __init__(self, routes: Iterator[Route], unbound: Iterable[Method] = ()) -> None:
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
         self._open: list[Route] = []
         self.methods: dict[str, Method] = {}
@@ -110,6 +145,7 @@ class RouteTable:
             else:
                 shape = (route.verb, _plain(route.template).count("/"))
                 self._by_shape.setdefault(shape, []).append(route)
+        self.methods |= {method.full_name: method for method in unbound}
         for shaped in (*self._by_shape.values(), self._open):
             # A custom verb (":cancel") is more particular than a name that may hold a colon.
             shaped.sort(key=lambda route: ":" not in _plain(route.template))
@@ -117,7 +153,18 @@ class RouteTable:
     @classmethod
     def load(cls) -> RouteTable:
         """Read the table from the installed clients."""
-        return cls(route for api in APIS for route in _routes_of(api))
+        routes = [route for api in APIS for route in _routes_of(api)]
+        bound = {route.method.full_name for route in routes}
+        alone = {
+            method.full_name: method
+            for api in _WITH_GRPC_ALONE
+            for method, _ in _rpcs_of(api)
+            if method.full_name not in bound
+        }
+        for name, (verb, template) in _BINDINGS.items():
+            body = "*" if verb == "POST" else None
+            routes.append(Route(alone.pop(name), verb, template, body))
+        return cls(iter(routes), alone.values())
 
     def find(self, verb: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """Find the route of a request and its path's variables."""
@@ -125,6 +172,19 @@ class RouteTable:
             if route.verb == verb and (variables := route.match(path)) is not None:
                 return route, variables
         return None
+
+    def find_rpc(self, path: str) -> tuple[Method, Stub] | None:
+        """Find the method of a gRPC path, `/google.pubsub.v1.Publisher/Publish`."""
+        return self._rpcs.get(path)
+
+    @cached_property
+    def _rpcs(self) -> dict[str, tuple[Method, Stub]]:
+        # At the first call: who speaks HTTP alone does not wait for it.
+        return {
+            stub.path: (self.methods.get(method.full_name, method), stub)
+            for api in APIS
+            for method, stub in _rpcs_of(api)
+        }
 
 
 def _plain(template: str) -> str:
@@ -146,15 +206,24 @@ def _routes_of(api: str) -> Iterator[Route]:
         if transport is None:
             continue
         service = transport.__name__.removesuffix("RestTransport")
+        mixins = _LENT if api in _WITH_POLICIES else _MIXINS
         for attribute, stub in vars(transport).items():
             name = attribute.removeprefix("_")
             if not (inspect.isclass(stub) and hasattr(stub, "_get_http_options")):
                 continue
-            if name not in _MIXINS:
+            if name not in mixins:
                 yield from _routes_of_stub(f"{_package(api)}.{service}", name, stub)
             elif name not in mixed_in:
                 mixed_in.add(name)
                 yield from _routes_of_stub(_MIXINS[name], name, stub)
+
+
+def _rpcs_of(api: str) -> Iterator[tuple[Method, Stub]]:
+    """Go through what a package's clients call by gRPC, under the names that REST has it by."""
+    for service, stub in stubs_of(api):
+        own = stub.service.endswith(f".{service}")
+        owner = f"{_package(api)}.{service}" if own else stub.service
+        yield Method(owner, stub.name, stub.request, stub.response), stub
 
 
 def _transport(module: str) -> Any:
@@ -167,6 +236,8 @@ def _transport(module: str) -> Any:
 
 
 def _package(api: str) -> str:
+    if api in _PACKAGES:
+        return _PACKAGES[api]
     base, _, version = api.rpartition("_")
     return f"{base}.{version}"
 

@@ -26,9 +26,8 @@ from gcp_local.errors import (
     InvalidArgument,
     NotFound,
     PayloadTooLarge,
-    ResourceExhausted,
-    Unavailable,
 )
+from gcp_local.faults import ORDERED, ORDERED_MESSAGE
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
 from gcp_local.rpc.bodies import RawAnswer
 from gcp_local.rpc.dispatch import Call
@@ -50,14 +49,13 @@ _FAULT = "The embedded cloud failed; its log has the traceback."
 _MAX_JSON = 16 * 1024 * 1024
 _MAX_UPLOAD = 1024 * 1024 * 1024
 # "/ui/…" is how the Vertex AI clients ask for operations and locations.
-_RPC = ("v1", "ui")
+_RPC = ("v1", "v3", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
 _LARGE = ("/upload/", "/resumable/", "/gcp-local/")
 _BIGQUERY = re.compile(r"/((resumable/)?upload/)?bigquery/.*")
-# What a fault answers.
-_ORDERED: dict[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
-# What takes as long as a model or an operation does: it must not keep the rest waiting.
-_PATIENT = (":predict", ":rawPredict", ":wait")
+# What takes as long as a model or an operation does, or until there is a message: it must not
+# keep the rest waiting.
+_PATIENT = (":predict", ":rawPredict", ":wait", ":pull")
 _MOST_PATIENT = 400
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
@@ -183,7 +181,7 @@ async def _strike(fault: Rule, request: Request) -> Answer | None:
         raise _Reset
     if fault.error is None:
         return None
-    error = _ORDERED[fault.error]("A fault that was ordered.")
+    error = ORDERED[fault.error](ORDERED_MESSAGE)
     refusal = xml_rest.refusal(error) if _is_xml(request) else _refusal(error, request.path)
     if fault.retry_after is None:
         return refusal

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.cloud import Cloud
+    from gcp_local.grpc_door.server import GrpcDoor
     from gcp_local.images.mapping import ImageMappings
     from gcp_local.web.server import Server
 
@@ -41,6 +42,7 @@ def run(
     state: Path,
     *,
     port: int = 0,
+    grpc_port: int = 0,
     door: Door = DOOR,
     idle_timeout: float | None = None,
     verbose: bool = False,
@@ -57,6 +59,7 @@ def run(
     Args:
         state: the folder; made if it is missing.
         port: 0 takes a free one.
+        grpc_port: the port of gRPC; 0 takes a free one.
         door: where it listens, and to whom.
         idle_timeout: seconds without a request or a running job after which it ends.
         verbose: log every request.
@@ -89,13 +92,16 @@ def run(
         sys.stderr.write(door.warning(port))
         # Late, for they take a second: a second server on the folder is refused without the wait.
         from gcp_local.cloud import Cloud
+        from gcp_local.grpc_door.server import GrpcDoor
         from gcp_local.rpc.dispatch import parse_json
         from gcp_local.web.server import Server
 
+        grpc_door = GrpcDoor(str(door.address), grpc_port)
         try:
             cloud = Cloud(
                 state,
                 endpoint,
+                grpc_endpoint=f"{door.reached_at}:{grpc_door.port}",
                 images=images,
                 accelerators_ignored=accelerators_ignored,
                 permissive=permissive,
@@ -110,13 +116,18 @@ def run(
                     cloud.faults.replace(parse_json(faults.read_bytes()))
                 except InvalidArgument as error:
                     raise InvalidArgument(f"{faults}: {error.message}") from None
-            _serve(
-                cloud,
-                Server(cloud, door),
-                listener,
-                idle_timeout,
-                lambda: _announce(state, endpoint),
-            )
+            grpc_door.start(cloud.dispatcher, cloud.faults)
+            try:
+                _serve(
+                    cloud,
+                    Server(cloud, door),
+                    grpc_door,
+                    listener,
+                    idle_timeout,
+                    lambda: _announce(state, cloud),
+                )
+            finally:
+                grpc_door.stop()
         finally:
             (state / "server.json").unlink(missing_ok=True)
             cloud.close()
@@ -129,6 +140,7 @@ class _Uvicorn(uvicorn.Server):
         self,
         cloud: Cloud,
         application: Server,
+        grpc_door: GrpcDoor,
         idle_timeout: float | None,
         ready: Callable[[], None],
     ) -> None:
@@ -144,6 +156,7 @@ class _Uvicorn(uvicorn.Server):
         super().__init__(config)
         self._cloud = cloud
         self._application = application
+        self._grpc_door = grpc_door
         self._idle_timeout = idle_timeout
         self._ready = ready
 
@@ -155,7 +168,8 @@ class _Uvicorn(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Tell whether to end; asked ten times a second."""
-        idle = time.monotonic() - self._application.last_request
+        last_request = max(self._application.last_request, self._grpc_door.last_call)
+        idle = time.monotonic() - last_request
         if self._idle_timeout is not None and idle > self._idle_timeout and not self._cloud.busy():
             return True
         return await super().on_tick(counter)
@@ -164,6 +178,7 @@ class _Uvicorn(uvicorn.Server):
 def _serve(
     cloud: Cloud,
     application: Server,
+    grpc_door: GrpcDoor,
     listener: socket.socket,
     idle_timeout: float | None,
     ready: Callable[[], None],
@@ -171,7 +186,7 @@ def _serve(
     # uvicorn raises the signals again that ended it; by then there is nothing left to end.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    _Uvicorn(cloud, application, idle_timeout, ready).run(sockets=[listener])
+    _Uvicorn(cloud, application, grpc_door, idle_timeout, ready).run(sockets=[listener])
 
 
 def _end_with_stdin() -> None:
@@ -202,12 +217,17 @@ def _whereabouts(state: Path) -> str:
     return f" at {known.get('endpoint')} by process {known.get('pid')}"
 
 
-def _announce(state: Path, endpoint: str) -> None:
-    known = {"endpoint": endpoint, "pid": os.getpid(), "version": package_version()}
+def _announce(state: Path, cloud: Cloud) -> None:
+    known = {
+        "endpoint": cloud.endpoint,
+        "grpc_endpoint": cloud.grpc_endpoint,
+        "pid": os.getpid(),
+        "version": package_version(),
+    }
     unfinished = state / "server.json.part"
     unfinished.write_text(json.dumps(known) + "\n")
     unfinished.replace(state / "server.json")
-    print(f"gcp-local serves {state} at {endpoint}", flush=True)  # noqa: T201
+    print(f"gcp-local serves {state} at {cloud.endpoint}", flush=True)  # noqa: T201
 
 
 def _log_to_stderr(level: int) -> None:

@@ -150,6 +150,7 @@ def test_a_server_tells_whose_it_is(emulator: Emulator) -> None:
     assert answer.json() == {
         "state": str(emulator.state.resolve()),
         "version": json.loads((emulator.state / "server.json").read_text())["version"],
+        "grpc_endpoint": emulator.grpc_endpoint,
     }
     for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}):
         assert emulator.call("GET", "/gcp-local/server", headers=headers).status_code == 403
@@ -258,6 +259,7 @@ def test_components_do_not_see_the_users_environment(tmp_path: Path) -> None:
         "GOOGLE_CLOUD_PROJECT",
         "LANG",
         "PATH",
+        "PUBSUB_EMULATOR_HOST",
         "STORAGE_EMULATOR_HOST",
     ]
 
