@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.bigquery.engine import Cancellation
+from gcp_local.bigquery.engine import Cancellation, Relation
 from gcp_local.bigquery.references import DatasetRef, TableRef
 from gcp_local.bigquery.schema import Field, Schema
 
@@ -41,6 +41,13 @@ class Session:
         default_dataset: where names without a dataset are looked for.
         parameters: of the query.
         variables: of the script, by their names in small letters.
+        functions: the script's temporary functions, by their names in small letters: each is the
+            JSON of a `Routine`, as the catalog has the lasting ones.
+        temporary: the hidden dataset of the script's temporary tables. Names without a dataset
+            are looked for there first, then in `default_dataset`.
+        relations: tables that stand for others, or that the catalog has not: a name that means one
+            of these reads these rows, whatever the warehouse has (a transaction's own changes, the
+            numbered rows of what a DML statement changes).
         job: the id of the job.
 
     """
@@ -51,6 +58,9 @@ class Session:
     default_dataset: DatasetRef | None = None
     parameters: tuple[Parameter, ...] = ()
     variables: Mapping[str, Parameter] = field(default_factory=dict)
+    functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    temporary: DatasetRef | None = None
+    relations: Mapping[TableRef, Relation] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
     cancellation: Cancellation = field(default_factory=Cancellation)

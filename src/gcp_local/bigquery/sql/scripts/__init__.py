@@ -1,0 +1,1 @@
+"""Scripts: several statements, variables, branches, loops, handlers, transactions."""
