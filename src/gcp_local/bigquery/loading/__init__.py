@@ -1,0 +1,1 @@
+"""Load jobs: files from Cloud Storage or from the client become rows."""
