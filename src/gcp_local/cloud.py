@@ -78,6 +78,7 @@ class Cloud:
             images or ImageMappings(),
             accelerators_ignored,
         )
+        self.bigquery = BigQuery(self.database, self.projects, self.state)
         platform = Platform(
             database=self.database,
             resources=self.resources,
@@ -85,9 +86,9 @@ class Cloud:
             projects=self.projects,
             objects=self.objects,
             host=self.host,
+            tables=self.bigquery.exchange,
             work=_emptied(state / "work"),
         )
-        self.bigquery = BigQuery(self.database, self.projects, self.state)
         self.vertex = VertexAI(platform, self.packages, permissive=permissive)
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,

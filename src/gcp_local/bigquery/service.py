@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gcp_local.bigquery.catalog import Catalog
 from gcp_local.bigquery.datasets import DatasetService
 from gcp_local.bigquery.engine import Engine
+from gcp_local.bigquery.exchange import Exchange
 from gcp_local.bigquery.jobs.queries import QueryJobs
 from gcp_local.bigquery.jobs.runner import JobRunner
 from gcp_local.bigquery.jobs.service import JobService
@@ -29,8 +30,7 @@ class BigQuery:
     """All of BigQuery.
 
     Attributes:
-        catalog: which tables there are, for whoever reads or writes some.
-        warehouse: what is in them.
+        exchange: its tables, for the other services.
         endpoint: the REST API.
         workers: what does something between two requests.
 
@@ -42,6 +42,7 @@ class BigQuery:
         self.warehouse = Warehouse(database, folder)
         engine = Engine(folder)
         executor = Executor([Select(self.catalog, self.warehouse, engine)])
+        self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
         self.runner = JobRunner(
             JobStore(database),
             {"query": QueryJobs(self.catalog, self.warehouse, executor)},

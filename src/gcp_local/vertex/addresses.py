@@ -18,6 +18,10 @@ _TABLE = re.compile(
     r"bq://(([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]+)"
     r"\.[A-Za-z0-9_]{1,1024}\.[\w-]{1,1024}"
 )
+_PLACE = re.compile(
+    r"bq://(([a-z][a-z0-9.-]*:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]+)"
+    r"(\.[A-Za-z0-9_]{1,1024}(\.[\w-]{1,1024})?)?"
+)
 _LONGEST_TABLE = 2000
 
 
@@ -31,6 +35,14 @@ def check_table(uri: object, field: str) -> None:
     """Refuse what is not the address of a table or view."""
     if not isinstance(uri, str) or len(uri) > _LONGEST_TABLE or not _TABLE.fullmatch(uri):
         raise _refusal(uri, field, "bq://PROJECT.DATASET.TABLE")
+
+
+def check_destination(uri: object, field: str) -> None:
+    """Refuse what is not the address of a project, dataset or table to write to."""
+    if not isinstance(uri, str) or len(uri) > _LONGEST_TABLE or not _PLACE.fullmatch(uri):
+        raise _refusal(
+            uri, field, "bq://PROJECT, bq://PROJECT.DATASET or bq://PROJECT.DATASET.TABLE"
+        )
 
 
 def _refusal(uri: object, field: str, form: str) -> InvalidArgument:

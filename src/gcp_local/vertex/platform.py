@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from gcp_local.bigquery.exchange import Exchange
 from gcp_local.containers.host import ContainerHost
 from gcp_local.resources.collection import Resources
 from gcp_local.resources.database import Database
@@ -19,6 +20,7 @@ class Platform:
     """The stores, and the host of containers.
 
     Attributes:
+        tables: those of BigQuery.
         work: a folder for what is needed only while something runs; emptied at each start.
 
     """
@@ -29,6 +31,7 @@ class Platform:
     projects: Projects
     objects: ObjectStore
     host: ContainerHost
+    tables: Exchange
     work: Path
 
 

@@ -13,12 +13,11 @@ from gcp_local.errors import InvalidArgument, NotFound, Unimplemented
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.masks import masked
 from gcp_local.rpc.protos import Message, copy_of, raw
-from gcp_local.vertex.addresses import check_object
 from gcp_local.vertex.jobs.instances import conversion_of
 from gcp_local.vertex.jobs.lifecycle import FILTERABLE, Jobs
 from gcp_local.vertex.jobs.machines import check_machine
+from gcp_local.vertex.jobs.places import check_places
 from gcp_local.vertex.jobs.prediction import predict
-from gcp_local.vertex.jobs.results import FORMATS
 from gcp_local.vertex.naming import check_display_name, location_of
 from gcp_local.vertex.settings import check_account, check_encryption, check_folder
 
@@ -32,14 +31,10 @@ Model = raw(model_types.Model)
 _AUTOMATIC = model_types.Model.DeploymentResourcesType.AUTOMATIC_RESOURCES
 _AT_ONCE = 4
 _AT = "batch_prediction_job"
-_NOT_HERE = {
-    "input_config": ("bigquery_source", "vertex_multimodal_dataset_source"),
-    "output_config": ("bigquery_destination", "vertex_multimodal_dataset_destination"),
-}
 
 
 class BatchPredictionJobs:
-    """Batch prediction jobs from and to Cloud Storage.
+    """Batch prediction jobs from and to Cloud Storage and BigQuery.
 
     Args:
         platform: the stores and the host.
@@ -69,7 +64,7 @@ class BatchPredictionJobs:
         check_labels(job.labels)
         check_encryption(job, parent.rpartition("/")[2], at=_AT)
         check_account(job.service_account, f"{_AT}.service_account")
-        _check_places(job)
+        check_places(job, _AT)
         if job.generate_explanation:
             raise Unimplemented(f"{_AT}.generate_explanation is not implemented: no explanations.")
         if job.HasField("explanation_spec"):
@@ -180,33 +175,6 @@ class BatchPredictionJobs:
                 f"{_AT}.manual_batch_tuning_parameters.batch_size",
                 "batch_size must not be negative.",
             )
-
-
-def _check_places(job: Message) -> None:
-    for config, names in _NOT_HERE.items():
-        for name in names:
-            if getattr(job, config).HasField(name):
-                raise Unimplemented(
-                    f"{_AT}.{config}.{name} is not implemented: batch predictions read from and"
-                    " write to Cloud Storage here."
-                )
-    uris = job.input_config.gcs_source.uris
-    at = f"{_AT}.input_config.gcs_source.uris"
-    if not uris:
-        raise InvalidArgument.of_field(at, "There must be a source with uris.")
-    for uri in uris:
-        check_object(uri, at)
-    prefix = job.output_config.gcs_destination.output_uri_prefix
-    at = f"{_AT}.output_config.gcs_destination.output_uri_prefix"
-    if not prefix:
-        raise InvalidArgument.of_field(at, "There must be a destination.")
-    check_folder(prefix, at)
-    form = job.output_config.predictions_format
-    if form not in FORMATS:
-        raise InvalidArgument.of_field(
-            f"{_AT}.output_config.predictions_format",
-            f"Invalid predictions_format {form!r}: one of {', '.join(FORMATS)}.",
-        )
 
 
 def _check_formats(job: Message, model: Message) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
 RECORDS = ("tf-record", "tf-record-gzip")
-FORMATS = ("jsonl", "csv", "file-list", *RECORDS)
-_NOT_HERE = ("bigquery", "vertex-multimodal-dataset")
+FORMATS = ("jsonl", "csv", "bigquery", "file-list", *RECORDS)
+_NOT_HERE = ("vertex-multimodal-dataset",)
 _HEADER, _TAIL = struct.Struct("<QI"), struct.Struct("<I")
 _MAX_RECORD = 256 * 1024 * 1024
 _TYPES = ("", "object", "array")
@@ -96,10 +96,10 @@ def conversion_of(config: Message, form: str, *, at: str) -> Conversion:
         message = "included_fields and excluded_fields cannot both be set."
         raise InvalidArgument.of_field(f"{at}.excluded_fields", message)
     needs = {
-        "instance_type": ("jsonl",),
-        "included_fields": ("jsonl",),
-        "excluded_fields": ("jsonl",),
-        "key_field": ("jsonl", "csv"),
+        "instance_type": ("jsonl", "bigquery"),
+        "included_fields": ("jsonl", "bigquery"),
+        "excluded_fields": ("jsonl", "bigquery"),
+        "key_field": ("jsonl", "csv", "bigquery"),
     }
     for name, formats in needs.items():
         if getattr(config, name) and form not in formats:

@@ -10,6 +10,7 @@ import shutil
 import threading
 import uuid
 import zlib
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -17,10 +18,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from google.cloud.aiplatform_v1.types import model as model_types
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 
-from gcp_local.containers.mount import UnwritableError, write
 from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import ApiError
 from gcp_local.rpc.protos import to_json
+from gcp_local.vertex.jobs import tables
 from gcp_local.vertex.jobs.execution import check_bucket
 from gcp_local.vertex.jobs.instances import (
     RECORDS,
@@ -31,13 +32,16 @@ from gcp_local.vertex.jobs.instances import (
     records,
 )
 from gcp_local.vertex.jobs.lifecycle import JobFailedError
+from gcp_local.vertex.jobs.outputs import FileOutputs, Gathered, TableOutputs
 from gcp_local.vertex.jobs.results import Results
 from gcp_local.vertex.serving.contract import Occasion
 from gcp_local.vertex.serving.server import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
+    from gcp_local.bigquery.engine import RowRelation
     from gcp_local.rpc.protos import Message
     from gcp_local.vertex.jobs.lifecycle import Run
     from gcp_local.vertex.platform import Platform
@@ -67,24 +71,56 @@ def predict(run: Run, model: Message, conversion: Conversion, platform: Platform
     folder = platform.work / "jobs" / uuid.uuid4().hex
     folder.mkdir(parents=True)
     try:
-        check_bucket(run.job.output_config.gcs_destination.output_uri_prefix, platform)
-        uris = _found(run.job.input_config.gcs_source.uris, platform)
         stopped = threading.Event()
         run.on_stop(stopped.set)
-        occasion = _occasion(run.job)
-        with ModelServer.started(platform, model, occasion, stopped=stopped) as server:
+        table = _table(run.job, platform)
+        outputs = _outputs(run, model, conversion, table, platform, folder)
+        inputs = _inputs(run, conversion, table, platform)
+        with ModelServer.started(platform, model, _occasion(run.job), stopped=stopped) as server:
             # Closing waits for the container's end, and who cancels must not.
             run.on_stop(threading.Thread(target=server.close, daemon=True).start)
             run.begin()
-            form = run.job.output_config.predictions_format
-            with Results(folder, form, keyed=bool(conversion.key)) as results:
-                inputs = _inputs(uris, run, conversion, platform)
-                _predict_all(run, inputs, server, results)
-        _publish(run, model, results, platform)
+            with closing(outputs.results):
+                _predict_all(run, inputs, server, outputs.results)
+        _publish(run, outputs)
+    except UnreadableError as error:
+        raise JobFailedError(str(error)) from error
     except OSError as error:
         raise JobFailedError(str(error), "INTERNAL") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _table(job: Message, platform: Platform) -> RowRelation | None:
+    """Read the table of the inputs, if they are one."""
+    if not job.input_config.HasField("bigquery_source"):
+        return None
+    return platform.tables.read(job.input_config.bigquery_source.input_uri)
+
+
+def _outputs(
+    run: Run,
+    model: Message,
+    conversion: Conversion,
+    table: RowRelation | None,
+    platform: Platform,
+    folder: Path,
+) -> FileOutputs | TableOutputs:
+    """Find out where the outputs go, before there are any."""
+    config = run.job.output_config
+    if table is not None and config.HasField("bigquery_destination"):
+        automl = model.model_source_info.source_type == _AUTOML
+        described: Any = to_json(model.metadata) if automl else {}
+        _, _, _, location, _, _ = run.job.name.split("/")
+        place = tables.destination(platform.tables, run.job, model.display_name, location)
+        gathered = tables.TableResults(
+            tables.columns(table, conversion), described.get("targetColumn", "")
+        )
+        return TableOutputs(gathered, place, platform.tables)
+    check_bucket(config.gcs_destination.output_uri_prefix, platform)
+    form = config.predictions_format
+    written = Results(folder, form, keyed=bool(conversion.key))
+    return FileOutputs(written, _folder(run.job, model), form, platform.objects)
 
 
 def _occasion(job: Message) -> Occasion:
@@ -108,6 +144,15 @@ def _found(patterns: Sequence[str], platform: Platform) -> list[str]:
 
 
 def _inputs(
+    run: Run, conversion: Conversion, table: RowRelation | None, platform: Platform
+) -> Iterator[Input]:
+    if table is not None:
+        return tables.inputs(table, conversion)
+    uris = _found(run.job.input_config.gcs_source.uris, platform)
+    return _of_files(uris, run, conversion, platform)
+
+
+def _of_files(
     uris: Sequence[str], run: Run, conversion: Conversion, platform: Platform
 ) -> Iterator[Input]:
     def content(uri: str) -> bytes:
@@ -141,7 +186,7 @@ def _note(run: Run, message: str) -> None:
             run.job.partial_failures.add(code=code, message=message)
 
 
-def _predict_all(run: Run, inputs: Iterator[Input], server: ModelServer, results: Results) -> None:
+def _predict_all(run: Run, inputs: Iterator[Input], server: ModelServer, results: Gathered) -> None:
     asked = run.job.manual_batch_tuning_parameters.batch_size
     parameters: Any = None
     if run.job.HasField("model_parameters"):
@@ -164,7 +209,10 @@ def _predict_all(run: Run, inputs: Iterator[Input], server: ModelServer, results
 
 
 def _predict_batch(
-    batch: Sequence[Input], parameters: Any, server: ModelServer, results: Results
+    batch: Sequence[Input],
+    parameters: Any,
+    server: ModelServer,
+    results: Gathered,
 ) -> None:
     instances = [each.sent for each in batch]
     code, message = 0, ""
@@ -187,24 +235,15 @@ def _predict_batch(
         results.predict(each, prediction)
 
 
-def _publish(run: Run, model: Message, results: Results, platform: Platform) -> None:
-    """Write the files into the bucket, and the counts into the job."""
-    job = run.job
+def _publish(run: Run, outputs: FileOutputs | TableOutputs) -> None:
+    """Put the outputs in their place, and the counts into the job."""
+    job, results = run.job, outputs.results
     if not results.predicted and not results.failed:
         unread = job.partial_failures[0].message if job.partial_failures else "They are empty."
         raise JobFailedError(f"There are no instances in the inputs. {unread}")
-    made = job.create_time.ToDatetime().isoformat(timespec="milliseconds")
-    name = (model.display_name or "unmanaged").replace("/", "_")
-    prefix = job.output_config.gcs_destination.output_uri_prefix.rstrip("/")
-    folder = f"{prefix}/prediction-{name}-{made}Z"
-    for path in results.paths:
-        kind = "text/csv" if job.output_config.predictions_format == "csv" else "application/json"
-        try:
-            write(platform.objects, f"{folder}/{path.name}", path, content_type=kind)
-        except UnwritableError as error:
-            raise JobFailedError(str(error), "NOT_FOUND") from error
+    outputs.publish()
     with run.changing:
-        job.output_info.gcs_output_directory = folder
+        outputs.tell(job.output_info)
         job.completion_stats.successful_count = results.predicted
         job.completion_stats.failed_count = results.failed
         run.save()
@@ -212,3 +251,11 @@ def _publish(run: Run, model: Message, results: Results, platform: Platform) -> 
         raise JobFailedError(
             f"All {results.failed} predictions failed. The first: {json.dumps(results.example)}"
         )
+
+
+def _folder(job: Message, model: Message) -> str:
+    """Name the folder of the outputs, as Vertex AI does."""
+    made = job.create_time.ToDatetime().isoformat(timespec="milliseconds")
+    name = (model.display_name or "unmanaged").replace("/", "_")
+    prefix = job.output_config.gcs_destination.output_uri_prefix.rstrip("/")
+    return f"{prefix}/prediction-{name}-{made}Z"

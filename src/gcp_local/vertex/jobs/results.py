@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ _SHARD = "00000-of-00001"
 
 
 class Results:
-    """Writes the files of one job into a folder; a context that closes them.
+    """Writes the files of one job into a folder, until they are closed.
 
     Attributes:
         predicted, failed: how many instances went either way.
@@ -40,10 +40,8 @@ class Results:
         )
         self._columns: list[str] | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Write the files out."""
         self._results.close()
         self._errors.close()
 

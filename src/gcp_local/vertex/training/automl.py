@@ -18,7 +18,7 @@ from google.cloud.aiplatform_v1.types import model_evaluation_slice as slice_typ
 import gcp_local
 from gcp_local.containers.processes import Command, ProcessGroup, StoppedError
 from gcp_local.containers.slots import Slots
-from gcp_local.errors import Internal, InvalidArgument, Unimplemented
+from gcp_local.errors import Internal, InvalidArgument
 from gcp_local.rpc.protos import Message, Value, copy_of, from_json, raw
 from gcp_local.storage.buckets import BucketStore
 from gcp_local.vertex.datasets import Source, read_source
@@ -112,7 +112,7 @@ class TabularTask:
         self.group.stop()
 
     def _train(self, folder: Path) -> Produced:
-        files = lay_out(self.platform.objects, self.source, folder / "data")
+        files = lay_out(self.platform.objects, self.platform.tables, self.source, folder / "data")
         self.specification.with_files(files).save(folder / "specification.json")
         outcome = folder / "outcome"
         outcome.mkdir()
@@ -210,10 +210,6 @@ def prepared(platform: Platform, pipeline: Message, dataset: Message | None) -> 
             f"{at}.model_to_upload.{name}", f"AutoML fills {name} of its model itself."
         )
     source = read_source(dataset)
-    if source.table:
-        raise Unimplemented(
-            f"The dataset reads {source.table!r}; the embedded cloud has no BigQuery yet."
-        )
     return TabularTask(
         platform,
         pipeline,

@@ -18,14 +18,16 @@ from google.cloud.aiplatform_v1.types import job_state as state_types
 from google.rpc import code_pb2  # type: ignore[import-untyped]
 
 from gcp_local import clock
+from gcp_local.bigquery.exchange import SCHEME
 from gcp_local.containers.processes import StoppedError
 from gcp_local.errors import ApiError, FailedPrecondition, InvalidArgument, Unimplemented
 from gcp_local.rpc.protos import Message, copy_of, from_json, raw, to_json
+from gcp_local.vertex.addresses import check_destination
 from gcp_local.vertex.datasets import Source, read_source
 from gcp_local.vertex.jobs.execution import Extra
 from gcp_local.vertex.jobs.worker_pools import checked_spec
 from gcp_local.vertex.settings import check_folder
-from gcp_local.vertex.training.data import FORMAT, write_out
+from gcp_local.vertex.training.data import FORMAT, copy_out, write_out
 from gcp_local.vertex.training.inputs import read_split
 from gcp_local.vertex.training.splits import TEST, TRAINING, VALIDATION, Split
 from gcp_local.vertex.training.task import Produced
@@ -53,7 +55,8 @@ class Data:
     """The rows that a container is given.
 
     Attributes:
-        destination: `gs://BUCKET/FOLDER`, in which a folder is made for them.
+        destination: `gs://BUCKET/FOLDER`, in which a folder is made for them, or `bq://PROJECT`,
+            in which a dataset is.
         dataset: the dataset's id.
 
     """
@@ -139,14 +142,25 @@ class CustomTask:
 
     def _write_out(self, data: Data) -> dict[str, str]:
         """Write the rows of the dataset, and give the variables that say where they are."""
+        form, uris = self._to_tables(data) if _in_bigquery(data) else self._to_files(data)
+        return {"AIP_DATA_FORMAT": form} | {_VARIABLES[name]: uri for name, uri in uris.items()}
+
+    def _to_files(self, data: Data) -> tuple[str, dict[str, str]]:
         moment = clock.rfc3339(clock.now())
         target = f"{data.destination.rstrip('/')}/dataset-{data.dataset}-tables-{moment}"
         folder = self.platform.work / "training" / self.pipeline.name.rpartition("/")[2]
+        objects, tables = self.platform.objects, self.platform.tables
         try:
-            uris = write_out(self.platform.objects, data.source, data.split, target, folder)
+            return FORMAT, write_out(objects, tables, data.source, data.split, target, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-        return {"AIP_DATA_FORMAT": FORMAT} | {_VARIABLES[name]: uri for name, uri in uris.items()}
+
+    def _to_tables(self, data: Data) -> tuple[str, dict[str, str]]:
+        tables = self.platform.tables
+        moment = clock.now().strftime("%Y_%m_%dT%H_%M_%S_%f")[:-3] + "Z"
+        home = tables.dataset(f"{data.destination}.dataset_{data.dataset}_tables_{moment}")
+        tables.create_dataset(home, self.pipeline.name.split("/")[3])
+        return "bigquery", copy_out(tables, data.source, data.split, home)
 
     def _check_files(self, uri: str) -> None:
         bucket, _, folder = uri.removeprefix("gs://").partition("/")
@@ -155,6 +169,10 @@ class CustomTask:
                 f"There are no files under {uri!r}: the training has to save its model to"
                 " AIP_MODEL_DIR, since model_to_upload is set."
             )
+
+
+def _in_bigquery(data: Data) -> bool:
+    return data.destination.startswith(SCHEME)
 
 
 def prepared(
@@ -200,8 +218,19 @@ def _data(pipeline: Message, dataset: Message | None) -> Data | None:
     config, at = pipeline.input_data_config, f"{_AT}.input_data_config"
     split = read_split(config)
     source = read_source(dataset)
-    if source.table or config.WhichOneof("destination") == "bigquery_destination":
-        raise Unimplemented("The embedded cloud has no BigQuery yet, neither to read nor to write.")
+    if config.WhichOneof("destination") == "bigquery_destination":
+        uri = config.bigquery_destination.output_uri
+        check_destination(uri, f"{at}.bigquery_destination.output_uri")
+        if not source.table:
+            raise InvalidArgument.of_field(
+                f"{at}.bigquery_destination", "Only a dataset of BigQuery can be written there."
+            )
+        if "." in uri:
+            raise InvalidArgument.of_field(
+                f"{at}.bigquery_destination.output_uri",
+                f"{uri!r} must be a project, bq://PROJECT: the dataset is made.",
+            )
+        return Data(source, split, uri, config.dataset_id)
     destination = config.gcs_destination.output_uri_prefix
     if not destination:
         raise InvalidArgument.of_field(

@@ -274,7 +274,22 @@ def with_(bucket: Bucket, path: str, value: Any) -> dict[str, Any]:
         ("input_config.instances_format", "xml", "input_config.instances_format"),
         ("input_config.gcs_source", {}, "gcs_source.uris"),
         ("input_config.gcs_source", {"uris": ["in.jsonl"]}, "gcs_source.uris"),
+        ("input_config.instances_format", "bigquery", "input_config.instances_format"),
+        (
+            "input_config",
+            {"bigquery_source": {"input_uri": "bq://p.d"}, "instances_format": "bigquery"},
+            "bigquery_source.input_uri",
+        ),
         ("output_config.gcs_destination", {}, "gcs_destination.output_uri_prefix"),
+        ("output_config.predictions_format", "bigquery", "output_config.predictions_format"),
+        (
+            "output_config",
+            {
+                "bigquery_destination": {"output_uri": "bq://p.d.t.x"},
+                "predictions_format": "bigquery",
+            },
+            "bigquery_destination.output_uri",
+        ),
         ("output_config.predictions_format", "xml", "output_config.predictions_format"),
         ("dedicated_resources", None, "dedicated_resources"),
         (
@@ -308,14 +323,20 @@ def test_what_vertex_ai_would_refuse_is_refused(
     ("path", "value", "said"),
     [
         (
-            "input_config",
-            {"bigquery_source": {"input_uri": "bq://p.d.t"}, "instances_format": "bigquery"},
-            "bigquery_source",
+            "output_config",
+            {
+                "bigquery_destination": {"output_uri": "bq://my-project"},
+                "predictions_format": "bigquery",
+            },
+            "bigquery_destination",
         ),
         (
-            "output_config",
-            {"bigquery_destination": {"output_uri": "bq://p"}, "predictions_format": "bigquery"},
-            "bigquery_destination",
+            "input_config",
+            {
+                "vertex_multimodal_dataset_source": {"dataset_name": "d"},
+                "instances_format": "vertex-multimodal-dataset",
+            },
+            "vertex_multimodal_dataset_source",
         ),
         ("generate_explanation", True, "generate_explanation"),
     ],

@@ -58,6 +58,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
         projects=cloud.projects,
         objects=cloud.objects,
         host=cloud.host,
+        tables=cloud.bigquery.exchange,
         work=tmp_path / "work",
     )
     yield platform

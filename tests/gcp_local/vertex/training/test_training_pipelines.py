@@ -253,12 +253,6 @@ def test_what_cannot_succeed_is_refused_before_it_exists(
     assert list(place.models.list_models(parent=place.parent)) == []
 
 
-def test_a_dataset_of_bigquery_cannot_be_trained_on_yet(place: Place) -> None:
-    dataset = place.make_dataset(bigquerySource={"uri": "bq://my-project.bank.churn"})
-    with pytest.raises(exceptions.MethodNotImplemented, match="BigQuery"):
-        place.create(input_data_config={"dataset_id": dataset})
-
-
 def test_a_taken_model_id_is_refused_at_once(place: Place) -> None:
     upload: Any = place.models.upload_model(
         request={
