@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from gcp_local.resources.database import Database
 
+_GROUP = 10_000
+
 
 @dataclass(frozen=True)
 class DataFile:
@@ -110,7 +112,8 @@ class Warehouse:
 
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{uuid.uuid4().hex}.parquet"
-        pq.write_table(rows, self.folder / name)
+        # Small groups: a page of rows reads no more than those that it lies in.
+        pq.write_table(rows, self.folder / name, row_group_size=_GROUP)
         return DataFile(name, rows.num_rows, logical_bytes(rows))
 
     def commit(
@@ -159,6 +162,28 @@ class Warehouse:
         parts = [
             _fitted(pq.read_table(path, partitioning=None), schema) for path in self.paths(version)
         ]
+        return pa.concat_tables(parts) if parts else schema.empty_table()
+
+    def page(self, version: Version, schema: pa.Schema, start: int, count: int) -> pa.Table:
+        """Read some of a version's rows, in their order; `read` says how."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts, names = [], set(schema.names)
+        for file in version.files:
+            if start >= file.rows or count <= 0:
+                start = max(0, start - file.rows)
+                continue
+            wanted = min(count, file.rows - start)
+            with pq.ParquetFile(self.folder / file.name) as opened:
+                first, last = start // _GROUP, (start + wanted - 1) // _GROUP
+                groups = range(first, min(last + 1, opened.num_row_groups))
+                columns = [name for name in opened.schema_arrow.names if name in names]
+                rows = opened.read_row_groups(list(groups), columns=columns)
+            if not columns:
+                rows = pa.table({"": pa.nulls(file.rows - first * _GROUP)})
+            parts.append(_fitted(rows.slice(start - first * _GROUP, wanted), schema))
+            start, count = 0, count - wanted
         return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
