@@ -37,9 +37,12 @@ class Select:
     def run(self, statement: Expr, session: Session, *, dry: bool) -> Outcome:
         """Run a query; see `Handler.run`."""
         import duckdb
+        import sqlglot
         from sqlglot import exp
 
-        statement = statement.copy()
+        from gcp_local.bigquery.sql.dialect import GoogleSQL
+
+        statement = sqlglot.parse_one(statement.sql(dialect=GoogleSQL), read="bigquery")
         relations: dict[str, Relation] = {}
         referenced, size = [], 0
         for table in statement.find_all(exp.Table):
