@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from gcp_local.bigquery.sql.grammar.expressions import BIT_OR, COMPARISON, NOT, OR
 from gcp_local.bigquery.sql.grammar.lexer import Token, read_tokens
+from gcp_local.bigquery.sql.grammar.models import ModelReader
 from gcp_local.bigquery.sql.grammar.nodes import Call, ModelName
 from gcp_local.bigquery.sql.grammar.queries import QueryReader
 
@@ -35,7 +36,7 @@ class GoogleSQLParser(BigQueryParser):
         super().reset()
         self._words = []
 
-    def reader(self) -> QueryReader:
+    def reader(self) -> ModelReader:
         """Give a reader that begins where this parser is."""
         if not self._words:
             self._words = read_tokens(self.sql)
@@ -44,7 +45,7 @@ class GoogleSQLParser(BigQueryParser):
             (at for at, token in enumerate(self._words) if token.place.index >= start),
             len(self._words) - 1,
         )
-        return QueryReader(self._words, index)
+        return ModelReader(self._words, index)
 
     def follow(self, reader: QueryReader) -> None:
         """Go on behind what a reader read."""
@@ -53,6 +54,12 @@ class GoogleSQLParser(BigQueryParser):
             self._advance()
 
     def _parse_statement(self) -> exp.Expr | None:
+        if self._curr and self._curr.text.upper() in ("CREATE", "ALTER", "DROP", "EXPORT"):
+            reader = self.reader()
+            if reader.at_model():
+                node = reader.statement()
+                self.follow(reader)
+                return node
         if self._at_query():
             return self._query()
         return super()._parse_statement()
