@@ -20,6 +20,7 @@ _CODES = {
     "invalidQuery": (400, "INVALID_ARGUMENT"),
     "notFound": (404, "NOT_FOUND"),
     "notImplemented": (501, "UNIMPLEMENTED"),
+    "required": (400, "INVALID_ARGUMENT"),
     "resourceInUse": (400, "FAILED_PRECONDITION"),
     "resourcesExceeded": (400, "INVALID_ARGUMENT"),
     "responseTooLarge": (403, "PERMISSION_DENIED"),

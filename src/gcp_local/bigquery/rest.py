@@ -5,11 +5,15 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest.
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gcp_local.bigquery.call import Call
 from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.partial import selected
 from gcp_local.bigquery.surface import Method, Surface
 from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.rpc.dispatch import parse_json
@@ -19,6 +23,16 @@ if TYPE_CHECKING:
     from gcp_local.resources.projects import Projects
 
 _PREFIX = "/bigquery/v2/"
+_UPLOAD = re.compile(r"/(?:resumable/)?upload/bigquery/v2/projects/([^/]+)/jobs")
+_JSON = {"content-type": "application/json; charset=UTF-8"}
+
+
+class Uploads(Protocol):
+    """Takes the bytes of load jobs."""
+
+    def answer(self, request: Request, project: str) -> Answer:
+        """Answer a request to `…/upload/bigquery/v2/projects/PROJECT/jobs`."""
+        ...
 
 
 class BigQueryEndpoint:
@@ -28,12 +42,16 @@ class BigQueryEndpoint:
         parts: objects whose methods are BigQuery's: `def tables_insert(self, call) -> dict`; a
             method without an answer gives None. What they lack is answered with 501.
         projects: tells a project's id by its number.
+        uploads: takes the bytes of load jobs.
 
     """
 
-    def __init__(self, parts: Sequence[object], projects: Projects) -> None:
+    def __init__(
+        self, parts: Sequence[object], projects: Projects, uploads: Uploads | None = None
+    ) -> None:
         self._parts = parts
         self._projects = projects
+        self._uploads = uploads
 
     @staticmethod
     def concerns(path: str) -> bool:
@@ -46,6 +64,11 @@ class BigQueryEndpoint:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; errors as the methods raise them."""
+        upload = _UPLOAD.fullmatch(request.path)
+        if upload:
+            if self._uploads is None:
+                raise BigQueryError.lacking("uploads")
+            return self._uploads.answer(request, self._projects.id(upload[1]))
         surface = Surface.load()
         if not self.concerns(request.path):
             raise NotFound(f"Not found: {request.path}")
@@ -53,6 +76,9 @@ class BigQueryEndpoint:
         handler = self._handler(method)
         if handler is None:
             raise BigQueryError.lacking(f"the method {method.name}")
+        form = request.parameters.get("alt", "json")
+        if form != "json":
+            raise BigQueryError.lacking(f"answers in the form alt={form:.80}")
         call = Call(
             self._by_id(variables),
             surface.read_query(method, request.parameters),
@@ -61,7 +87,14 @@ class BigQueryEndpoint:
             request.endpoint,
         )
         answer = handler(call)
-        return Answer(204) if answer is None else Answer.of_json(answer)
+        if answer is None:
+            return Answer(HTTPStatus.NO_CONTENT)
+        if request.method == "GET" and "etag" in answer:
+            call.check_changed(answer["etag"])
+        fields = request.parameters.get("fields")
+        if fields:
+            answer = selected(answer, fields, method.response or "", surface)
+        return _written(answer, request)
 
     def _handler(self, method: Method) -> Callable[[Call], dict[str, Any] | None] | None:
         for part in self._parts:
@@ -84,5 +117,13 @@ class BigQueryEndpoint:
         said = parse_json(request.body)
         if not isinstance(said, dict):
             raise InvalidArgument("Invalid JSON payload received. It must be an object.")
-        read: dict[str, Any] = Surface.load().read(method.request, said)
+        patch = request.method == "PATCH"
+        read: dict[str, Any] = Surface.load().read(method.request, said, nulls=patch)
         return read
+
+
+def _written(answer: dict[str, Any], request: Request) -> Answer:
+    """Write an answer, for people unless `prettyPrint=false` as Google's clients ask."""
+    if request.parameters.get("prettyPrint", "true").lower() == "false":
+        return Answer.of_json(answer)
+    return Answer(HTTPStatus.OK, json.dumps(answer, indent=2).encode(), _JSON)

@@ -16,6 +16,11 @@ from gcp_local.bigquery.jobs.store import JobStore
 from gcp_local.bigquery.rest import BigQueryEndpoint
 from gcp_local.bigquery.sql.executor import Executor
 from gcp_local.bigquery.sql.select import Select
+from gcp_local.bigquery.streaming import Streaming
+from gcp_local.bigquery.tables.description import TableDescriber
+from gcp_local.bigquery.tables.partition import Partitions
+from gcp_local.bigquery.tables.queries import TableQueries
+from gcp_local.bigquery.tables.service import TableService
 from gcp_local.bigquery.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -47,12 +52,19 @@ class BigQuery:
             JobStore(database),
             {"query": QueryJobs(self.catalog, self.warehouse, executor)},
         )
+        self.streaming = Streaming(database)
+        describer = TableDescriber(self.warehouse, self.streaming)
+        partitions = Partitions(self.catalog, self.warehouse, describer)
+        queries = TableQueries(executor)
         self.endpoint = BigQueryEndpoint(
             [
                 DatasetService(self.catalog),
+                TableService(self.catalog, describer, queries, partitions),
                 JobService(self.catalog, self.warehouse, self.runner),
             ],
             projects,
         )
         self.workers: Sequence[Worker] = [self.runner]
+        for uid in self.catalog.forget_deleted():
+            self.warehouse.forget(uid)
         self.warehouse.recover()

@@ -12,7 +12,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -134,34 +134,52 @@ class Surface:
                 raise _wrong(at, f"{text!r} is no boolean")
             return text.lower() == "true"
         value = self._read(kind, text, at)
-        return int(value) if kind in _BITS else value
+        return int(value) if isinstance(kind, str) and kind in _BITS else value
 
-    def read(self, shape: str, value: Any, at: str = "") -> Any:
+    def read(self, shape: str, value: Any, at: str = "", *, nulls: bool = False) -> Any:
         """Hold JSON to a shape, as strictly as Google does, and give a copy in canonical form.
 
-        64-bit numbers become text, as BigQuery writes them; nulls go, and so do fields that only
-        an answer has.
+        64-bit numbers become text, as BigQuery writes them; fields that only an answer has go.
 
         Args:
             shape: the shape's name, as `Table`.
             value: the JSON.
             at: where the value stands in the request, for messages.
+            nulls: keep a null, by which a PATCH clears a field; else it is as if it were not there.
 
         Raises:
             InvalidArgument: an unknown field, a wrong type, an unknown value of an enumeration.
 
         """
-        return self._read(shape, value, at)
+        return self._read(shape, value, at, nulls=nulls)
+
+    def has(self, shape: Any, path: Sequence[str]) -> bool:
+        """Tell whether a shape has what a path of fields names; `*` is any field."""
+        kind = self._kind(shape)
+        if not path:
+            return True
+        if isinstance(kind, str):
+            return kind == "any"
+        if "list" in kind:
+            return self.has(kind["list"], path)
+        if "map" in kind:
+            return self.has(kind["map"], path[1:])
+        fields = kind.get("object", {})
+        below = (
+            fields.values() if path[0] == "*" else [fields[path[0]]] if path[0] in fields else []
+        )
+        return any(
+            self.has(each[0] if isinstance(each, list) else each, path[1:]) for each in below
+        )
 
     def check_answer(self, shape: str, value: Any) -> None:
         """Hold an answer to its shape; errors as `read`. For tests."""
         self._read(shape, value, "", answer=True)
 
-    def _read(self, kind: Any, value: Any, at: str, *, answer: bool = False) -> Any:
-        if isinstance(kind, str) and kind in self._shapes:
-            kind = self._shapes[kind]
-            if isinstance(kind, dict) and not {"list", "map", "object", "enum"} & set(kind):
-                kind = {"object": kind}
+    def _read(
+        self, kind: Any, value: Any, at: str, *, answer: bool = False, nulls: bool = False
+    ) -> Any:
+        kind = self._kind(kind)
         if isinstance(kind, str):
             return _scalar(kind, value, at)
         if "enum" in kind:
@@ -179,15 +197,31 @@ class Surface:
             raise _wrong(at, "it must be an object")
         if "map" in kind:
             return {
-                name: self._read(kind["map"], each, _below(at, name), answer=answer)
+                name: None
+                if each is None and nulls
+                else self._read(kind["map"], each, _below(at, name), answer=answer)
                 for name, each in value.items()
             }
-        return self._read_object(kind["object"], value, at, answer=answer)
+        return self._read_object(kind["object"], value, at, answer=answer, nulls=nulls)
+
+    def _kind(self, kind: Any) -> Any:
+        """Resolve a shape's name, and give a resource's fields as those of an object."""
+        if isinstance(kind, str) and kind in self._shapes:
+            kind = self._shapes[kind]
+            if isinstance(kind, dict) and not {"list", "map", "object", "enum"} & set(kind):
+                kind = {"object": kind}
+        return kind
 
     def _read_object(
-        self, fields: Mapping[str, Any], value: Mapping[str, Any], at: str, *, answer: bool
+        self,
+        fields: Mapping[str, Any],
+        value: Mapping[str, Any],
+        at: str,
+        *,
+        answer: bool,
+        nulls: bool,
     ) -> dict[str, Any]:
-        read = {}
+        read: dict[str, Any] = {}
         for name, each in value.items():
             if name not in fields:
                 where = f" at '{at}'" if at else ""
@@ -195,10 +229,14 @@ class Surface:
                 raise InvalidArgument(message + "Cannot find field.")
             kind = fields[name]
             output = isinstance(kind, list)
-            if each is None or (output and not answer):
+            if output and not answer:
+                continue
+            if each is None:
+                if nulls:
+                    read[name] = None
                 continue
             kind = kind[0] if output else kind
-            read[name] = self._read(kind, each, _below(at, name), answer=answer)
+            read[name] = self._read(kind, each, _below(at, name), answer=answer, nulls=nulls)
         return read
 
 

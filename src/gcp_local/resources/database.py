@@ -71,6 +71,21 @@ CREATE TABLE IF NOT EXISTS bigquery_entries (   -- tables, models and routines
     uid TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (noun, project, dataset, name)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_deleted (   -- what can be had back for some days
+    noun TEXT NOT NULL, project TEXT NOT NULL, dataset TEXT NOT NULL, name TEXT NOT NULL,
+    uid TEXT PRIMARY KEY, created INTEGER NOT NULL, modified INTEGER NOT NULL, body TEXT NOT NULL,
+    deleted INTEGER NOT NULL,
+    home TEXT NOT NULL          -- the uid of the dataset that it was deleted with
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bigquery_deleted_by_age ON bigquery_deleted (deleted);
+CREATE TABLE IF NOT EXISTS bigquery_policies (uid TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS bigquery_streamed (  -- files of rows that were streamed lately
+    uid TEXT NOT NULL, file TEXT NOT NULL, moment INTEGER NOT NULL, PRIMARY KEY (uid, file)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bigquery_insert_ids (
+    uid TEXT NOT NULL, id TEXT NOT NULL, moment INTEGER NOT NULL, PRIMARY KEY (uid, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS bigquery_insert_ids_by_age ON bigquery_insert_ids (moment);
 CREATE TABLE IF NOT EXISTS bigquery_versions (  -- of a table's rows
     uid TEXT NOT NULL, number INTEGER NOT NULL, committed INTEGER NOT NULL,
     files TEXT NOT NULL,        -- JSON: names, rows and bytes

@@ -1,0 +1,1 @@
+"""BigQuery's tables: their rules, how they change, how they are described."""

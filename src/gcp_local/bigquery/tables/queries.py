@@ -1,0 +1,83 @@
+"""The SQL that a table's resource may hold: a view's query, a column's default value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gcp_local import clock
+from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.schema import Schema
+from gcp_local.bigquery.sql.parsing import parse
+from gcp_local.bigquery.sql.session import Session
+
+if TYPE_CHECKING:
+    from gcp_local.bigquery.references import DatasetRef, TableRef
+    from gcp_local.bigquery.sql.executor import Executor
+    from gcp_local.bigquery.sql.session import Outcome
+
+
+class TableQueries:
+    """Checks SQL by a dry run, and runs it where a value is needed."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def view(self, ref: TableRef, said: Mapping[str, Any], location: str) -> Schema:
+        """Check a view's query, and tell its columns.
+
+        Args:
+            ref: the view's name.
+            said: its `ViewDefinition`.
+            location: its dataset's.
+
+        Raises:
+            BigQueryError: BigQuery would refuse it, or the stand-in cannot run it.
+
+        """
+        if not said.get("query"):
+            raise BigQueryError("required", "Required parameter is missing: view.query")
+        if said.get("useLegacySql", True):
+            raise BigQueryError.lacking("legacy SQL; set view.useLegacySql to false")
+        for name in ("foreignDefinitions", "privacyPolicy", "userDefinedFunctionResources"):
+            if said.get(name):
+                raise BigQueryError.lacking(f"views with {name}")
+        outcome = self._run(said["query"], ref.parent, location, dry=True)
+        return tuple(outcome.schema)
+
+    def check_defaults(self, ref: TableRef, schema: Schema, location: str) -> None:
+        """Check the default values of columns; errors as `view`."""
+        for field in schema:
+            said = dict(field.more).get("defaultValueExpression")
+            if said is not None:
+                query = f"SELECT CAST(({said}) AS {field.sql})"
+                try:
+                    self._run(query, ref.parent, location, dry=True)
+                except BigQueryError as error:
+                    message = f"Invalid default value of the column {field.name}: {error.message}"
+                    raise BigQueryError("invalid", message) from None
+
+    def defaults(self, ref: TableRef, schema: Schema, location: str) -> dict[str, Any]:
+        """Compute the columns' default values as they are now, as Python has them, by name."""
+        said = {field.name: dict(field.more).get("defaultValueExpression") for field in schema}
+        values = {
+            field.name: f"CAST(({said[field.name]}) AS {field.sql})"
+            for field in schema
+            if said[field.name] is not None
+        }
+        if not values:
+            return {}
+        # They were checked when the table was made.
+        query = f"SELECT {', '.join(values.values())}"
+        rows = self._run(query, ref.parent, location, dry=False).rows
+        assert rows is not None
+        return dict(zip(values, (column[0].as_py() for column in rows.columns), strict=True))
+
+    def _run(self, query: str, home: DatasetRef, location: str, *, dry: bool) -> Outcome:
+        statements = parse(query)
+        session = Session(home.project, location, clock.now())
+        if len(statements) == 1:
+            outcome = self._executor.run(statements[0], session, dry=dry)
+            if outcome.statement_type == "SELECT":
+                return outcome
+        raise BigQueryError.query("Only a single SELECT statement is allowed here", 1, 1)
