@@ -7,21 +7,24 @@ pass over it and log it, and only who asks for it by name is told.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from gcp_local import clock
 from gcp_local.errors import AlreadyExists, Internal, InvalidArgument, NotFound
+from gcp_local.resources.outlines import without
 from gcp_local.rpc.protos import Message
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from sqlite3 import Row
 
     from gcp_local.resources.database import Database
 
 M = TypeVar("M", bound=Message)
+Position = tuple[int, int]
+"""Where a resource stands among those of its kind: when it was made, and a number."""
 log = logging.getLogger(__name__)
 
 
@@ -119,6 +122,88 @@ class Resources:
         )
         return _readable(rows, kind)
 
+    def newest(
+        self,
+        kind: type[M],
+        parent: str | None = None,
+        *,
+        before: Position | None = None,
+        limit: int,
+        omit: Sequence[str] = (),
+    ) -> list[tuple[Position, M | None]]:
+        """Give the newest resources of one kind, and where each stands.
+
+        Reads no more than it gives.
+
+        Args:
+            kind: the resources' message class.
+            parent: whose; None for everybody's.
+            before: only those that are older than the one at that position.
+            limit: how many at most.
+            omit: fields that are not read, as `outlines.without` has them.
+
+        Returns:
+            Positions and messages; None for one that cannot be read.
+
+        """
+        older = "" if before is None else " AND (created, rowid) < (?, ?)"
+        owned = "" if parent is None else " AND parent = ?"
+        rows = self._database.rows(
+            "SELECT name, body, created, rowid FROM resources WHERE rowid IN"  # noqa: S608
+            f" (SELECT rowid FROM resources WHERE kind = ?{owned}{older}"
+            " ORDER BY created DESC, rowid DESC LIMIT ?) ORDER BY created DESC, rowid DESC",
+            _kind(kind),
+            *(() if parent is None else (parent,)),
+            *(before or ()),
+            limit,
+        )
+        found: list[tuple[Position, M | None]] = []
+        for row in rows:
+            body = without(row["body"], kind.DESCRIPTOR, omit) if omit else row["body"]
+            read = next(_readable([{"name": row["name"], "body": body}], kind), None)
+            found.append(((row["created"], row["rowid"]), read))
+        return found
+
+    def newest_mentioning(
+        self, parent: str, kind: type[M], text: str, *, limit: int, omit: Sequence[str] = ()
+    ) -> list[M]:
+        """Give the newest of those that hold a text somewhere, without the fields to omit."""
+        rows = self._database.rows(
+            "SELECT name, body FROM resources WHERE kind = ? AND parent = ? AND instr(body, ?)"
+            " ORDER BY created DESC, rowid DESC LIMIT ?",
+            _kind(kind),
+            parent,
+            text.encode(),
+            limit,
+        )
+        outlines = [
+            {"name": row["name"], "body": without(row["body"], kind.DESCRIPTOR, omit)}
+            for row in rows
+        ]
+        return list(_readable(outlines, kind))
+
+    def newest_parents(self, kind: type[Message], prefix: str, limit: int) -> list[str]:
+        """Name the parents of one kind of resource whose names begin so, the newest child first."""
+        rows = self._database.rows(
+            "SELECT parent FROM resources WHERE kind = ? AND parent >= ? AND parent < ?"
+            " GROUP BY parent ORDER BY max(created) DESC LIMIT ?",
+            _kind(kind),
+            prefix,
+            f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}",
+            limit,
+        )
+        return [str(row["parent"]) for row in rows]
+
+    def counts(self, kinds: Iterable[type[Message]]) -> dict[tuple[str, str], int]:
+        """Count the resources of some kinds: by their kind's full name and their parent."""
+        names = [_kind(kind) for kind in kinds]
+        rows = self._database.rows(
+            "SELECT kind, parent, count(*) AS many FROM resources"  # noqa: S608
+            f" WHERE kind IN ({', '.join('?' * len(names))}) GROUP BY kind, parent",
+            *names,
+        )
+        return {(row["kind"], row["parent"]): row["many"] for row in rows}
+
     def everywhere(self, kind: type[M]) -> Iterator[M]:
         """Go through all resources of one kind, oldest first."""
         rows = self._database.rows(
@@ -144,7 +229,7 @@ def _read(name: str, body: bytes, kind: type[M]) -> M:
     return message
 
 
-def _readable(rows: Iterable[Row], kind: type[M]) -> Iterator[M]:
+def _readable(rows: Iterable[Row | Mapping[str, Any]], kind: type[M]) -> Iterator[M]:
     for row in rows:
         try:
             yield _read(row["name"], row["body"], kind)

@@ -55,6 +55,16 @@ class Projects:
             raise PermissionDenied(message)
         return str(row["id"])
 
+    def find(self, project: str) -> tuple[str, str] | None:
+        """Give number and id of a project that has been heard of; unlike the others, only look."""
+        row = self._database.row("SELECT * FROM projects WHERE ? IN (number, id)", project)
+        return (str(row["number"]), str(row["id"])) if row else None
+
+    def all(self) -> list[tuple[str, str]]:
+        """Give number and id of each project that has been heard of, by their ids."""
+        rows = self._database.rows("SELECT * FROM projects ORDER BY id")
+        return [(str(row["number"]), str(row["id"])) for row in rows]
+
     def numbered(self, name: str) -> str:
         """Rewrite a resource name that begins with `projects/…` to the project's number."""
         return _PREFIX.sub(lambda match: f"projects/{self.number(match[1])}", name, count=1)

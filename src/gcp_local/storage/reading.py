@@ -107,6 +107,14 @@ class ObjectReader:
         """Go through the objects from the name `start` on, as `Shelf.scan`."""
         return self._shelf.scan(bucket, prefix, start, versions=versions)
 
+    def first(self, bucket: str, start: str) -> Object | None:
+        """Find the first live object from the name `start` on."""
+        return self._shelf.first(bucket, start)
+
+    def generations(self, bucket: str, name: str) -> tuple[Object, ...]:
+        """List an object's generations, the newest first; none, if there is no such object."""
+        return self._shelf.generations(bucket, name)
+
 
 def no_such_object(bucket: str, name: str) -> NotFound:
     """Build the error that tells that an object, or the generation asked for, is not there."""

@@ -68,6 +68,26 @@ class Shelf:
                 return
             after = (rows[-1]["name"], rows[-1]["generation"])
 
+    def first(self, bucket: str, start: str) -> Object | None:
+        """Find the first live object from the name `start` on."""
+        row = self._database.row(
+            "SELECT body FROM objects WHERE bucket = ? AND name >= ? ORDER BY name LIMIT 1",
+            bucket,
+            start,
+        )
+        return Object(**json.loads(row["body"])) if row else None
+
+    def generations(self, bucket: str, name: str) -> tuple[Object, ...]:
+        """List an object's generations, the newest first."""
+        rows = self._database.rows(
+            "SELECT body FROM noncurrent WHERE bucket = ? AND name = ? ORDER BY generation DESC",
+            bucket,
+            name,
+        )
+        live = self.live(bucket, name)
+        older = (Object(**json.loads(row["body"])) for row in rows)
+        return tuple(older) if live is None else (live, *older)
+
     def put(self, described: Object) -> None:
         """Enter a generation, or what is said of it anew; InvalidArgument if no header can."""
         check_headers(described)

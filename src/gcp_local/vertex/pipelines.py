@@ -233,6 +233,11 @@ class PipelineService:
             raise
         return job
 
+    def active(self) -> list[str]:
+        """Name the jobs that have not ended, oldest first."""
+        with self._lock:
+            return list(self._active)
+
     def active_of(self, schedule: str) -> int:
         """Count the jobs of a schedule that have not ended."""
         with self._lock:

@@ -54,6 +54,7 @@ class VertexAI:
         models: the noun that others register models with.
         evaluations: the noun that others evaluate models with.
         endpoints: the noun by which others find endpoints.
+        fleet: knows which deployed models have a process.
         services: the objects that answer, by the service's full name.
         workers: those among them that do something between two requests.
 
@@ -86,8 +87,8 @@ class VertexAI:
         registration = Registration(platform, models, self.evaluations)
         training = TrainingPipelineService(platform, datasets, registration, self.custom_jobs)
         self.endpoints = EndpointService(platform)
-        fleet = Fleet(platform)
-        deployments = DeploymentService(platform, self.endpoints, self.models, fleet)
+        self.fleet = Fleet(platform)
+        deployments = DeploymentService(platform, self.endpoints, self.models, self.fleet)
         parts: dict[str, Sequence[object]] = {
             "DatasetService": [datasets],
             "FeatureRegistryService": [FeatureGroups(platform), Features(platform)],
@@ -109,7 +110,7 @@ class VertexAI:
                 self.evaluations,
                 ModelCopyService(platform, self.models),
             ],
-            "PredictionService": [PredictionService(self.endpoints, self.models, fleet)],
+            "PredictionService": [PredictionService(self.endpoints, self.models, self.fleet)],
             "TensorboardService": tensorboard_services(platform),
             "ScheduleService": [ScheduleService(platform, self.pipelines)],
         }

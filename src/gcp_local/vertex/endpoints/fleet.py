@@ -87,6 +87,13 @@ class Fleet:
         finally:
             berth.lock.release()
 
+    def alive(self, endpoint: str, deployed: str) -> bool:
+        """Tell whether a deployed model has a server that runs; starts none."""
+        with self._lock:
+            berth = self._berths.get((endpoint, deployed))
+        server = berth.server if berth is not None else None
+        return server is not None and server.alive
+
     def settle(self, key: Key) -> None:
         """Take a model for deployed: the event that could stop its start has done its service."""
         with self._lock:
