@@ -16,6 +16,8 @@ from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
 from gcp_local.kms.service import KeyManagementService
 from gcp_local.metadata_server.rest import MetadataServer
+from gcp_local.page.rest import PageEndpoint
+from gcp_local.page.site import Sources
 from gcp_local.registry.packages import PackageRegistry
 from gcp_local.registry.rest import RegistryHost
 from gcp_local.registry.service import ArtifactRegistry
@@ -116,6 +118,20 @@ class Cloud:
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
         self.admin = AdminEndpoint(self.state, self.images, self.faults, grpc_endpoint)
         self.metadata_server = MetadataServer()
+        self.page = PageEndpoint(
+            Sources(
+                database=self.database,
+                resources=self.resources,
+                projects=self.projects,
+                objects=self.objects,
+                buckets=self.buckets,
+                metadata=self.vertex.metadata,
+                pipelines=self.vertex.pipelines,
+                fleet=self.vertex.fleet,
+                work=platform.work,
+            ),
+            endpoint,
+        )
         # Operations last: what a service takes up again may settle its own.
         self._workers: Sequence[Worker] = [
             *self.vertex.workers,

@@ -44,6 +44,7 @@ _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _EFFECTS = ("error", "reset", "stop")
 _LONGEST_LOG = 10_000
 _ADMIN = re.compile(r"/+gcp-local(/.*)?")
+_PAGE = re.compile(r"/|/page/.*")
 
 
 @dataclass(frozen=True)
@@ -143,7 +144,9 @@ class Faults:
             method: the RPC's full name, if that is not found by verb and path.
 
         """
-        if _ADMIN.fullmatch(path):
+        # To look at the cloud with a browser is not to call it.
+        looks = verb == "GET" and _PAGE.fullmatch(path)
+        if looks or _ADMIN.fullmatch(path):
             return Call(0, None, verb, path), None
         method = method or self._method(verb, path)
         with self._lock:

@@ -159,11 +159,18 @@ class Server:
             return cloud.storage.answer(request)
         if _REGISTRY_HOST.fullmatch(first):
             return cloud.registry_host.answer(request)
-        if first == "computeMetadata" or request.path == "/":
+        if first == "computeMetadata" or _asks_for_metadata(request):
             return cloud.metadata_server.answer(request)
+        if first == "page" or request.path == "/":
+            return cloud.page.answer(request)
         if first == "gcp-local":
             return cloud.admin.answer(request)
         raise NotFound(f"Not found: {request.path}")
+
+
+def _asks_for_metadata(request: Request) -> bool:
+    """Tell whether google.auth asks if this is a metadata server; others look at the page."""
+    return request.path == "/" and "metadata-flavor" in request.headers
 
 
 def _is_xml(request: Request) -> bool:
