@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from google.cloud.storage import Bucket
 
 from tests.gcp_local.emulators import Emulator
-from tests.gcp_local.page.reading import look
+from tests.gcp_local.page.reading import Seen, look
 from tests.gcp_local.page.runs import HOSTILE, Runs, drawing_spec
 from tests.gcp_local.pipelines import compiled
 
@@ -106,16 +108,27 @@ def test_metrics_of_runs_stand_beside_each_other(
     assert rows["b"]["one"] == "–"
 
 
+def seen_with(emulator: Emulator, address: str, text: str) -> Seen:
+    deadline = time.monotonic() + 15
+    while text not in (seen := look(emulator, address)).source:
+        assert time.monotonic() < deadline, seen.text
+        time.sleep(0.02)
+    return seen
+
+
 def test_a_run_under_way_says_so_everywhere(emulator: Emulator, runs: Runs) -> None:
     address = runs.submit("long", compiled("sleeping"), seconds=20.0)
     name = f"{runs.parent}/pipelineJobs/long"
     try:
-        seen = look(emulator, address)
-        while "▶ Running" not in {row["State"] for row in seen.table("Tasks")}:
-            seen = look(emulator, address)
+        seen = seen_with(
+            emulator,
+            address,
+            '<td data-label="State"><span class="mark tone-live"><span aria-hidden="true">▶',
+        )
+        assert seen.table("Tasks")[0]["State"] == "▶ Running"
         assert "data-live" in seen.root.all("main")[0].attributes
-        task = look(emulator, seen.links("Tasks")["sleep"])
-        assert "So far; it is still running." in task.text
+        task = seen_with(emulator, seen.links("Tasks")["sleep"], "So far; it is still running.")
+        assert task.facts["Tries"] == "1"
         front = look(emulator, "/")
         assert f"/page/{name}" in front.source
         assert "data-live" in front.root.all("main")[0].attributes
