@@ -33,6 +33,7 @@ SERVICES = {
     "FeatureRegistryService": "feature groups and features",
     "ArtifactRegistry": "compiled pipelines, for KFP's RegistryClient too",
     "KeyManagementService": "keys that sign",
+    "CloudBuild": "builds whose steps run on this machine, triggers that one runs",
     "Cloud Storage": "buckets and objects, by the JSON API",
 }
 _EPILOG = """\
@@ -76,6 +77,8 @@ examples:
 while it runs, under its address:
   GET    /gcp-local/server     whose server this is
   PUT    /gcp-local/images     put an image here, in the place of docker build and docker push
+  PUT    /gcp-local/sources    put a commit here, in the place of a push to a git host
+  PUT    /gcp-local/secrets    put a secret here, in the place of Secret Manager
   POST   /gcp-local/clock      set the clock forward: {"advance": "86400s"}
   PUT    /gcp-local/faults     order what is to go wrong; GET tells what did, and all calls
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.admin.rest import AdminEndpoint
 from gcp_local.bigquery.service import BigQuery
+from gcp_local.builds.services import CloudBuild
 from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
 from gcp_local.faults import Faults
@@ -92,8 +93,21 @@ class Cloud:
             work=_emptied(state / "work"),
         )
         self.vertex = VertexAI(platform, self.packages, permissive=permissive)
+        self.builds = CloudBuild(
+            database=self.database,
+            resources=self.resources,
+            operations=operations,
+            projects=self.projects,
+            objects=self.objects,
+            buckets=self.buckets,
+            host=self.host,
+            endpoint=endpoint,
+            state=state,
+            work=platform.work / "builds",
+        )
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,
+            **self.builds.services,
             "google.longrunning.Operations": [operations],
             "google.cloud.artifactregistry.v1.ArtifactRegistry": [
                 ArtifactRegistry(
@@ -116,7 +130,14 @@ class Cloud:
         self.faults = Faults(self.dispatcher.routes)
         self.storage = StorageEndpoint(self.database, self.buckets, self.objects, self.projects)
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
-        self.admin = AdminEndpoint(self.state, self.images, self.faults, grpc_endpoint)
+        self.admin = AdminEndpoint(
+            self.state,
+            self.images,
+            self.faults,
+            grpc_endpoint,
+            self.builds.commits,
+            self.builds.secrets,
+        )
         self.metadata_server = MetadataServer()
         self.page = PageEndpoint(
             Sources(
@@ -136,6 +157,7 @@ class Cloud:
         self._workers: Sequence[Worker] = [
             *self.vertex.workers,
             *self.bigquery.workers,
+            self.builds,
             operations,
         ]
         for worker in self._workers:

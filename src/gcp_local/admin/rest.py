@@ -2,6 +2,8 @@
 
 GET  /gcp-local/server                     whose server this is
 PUT  /gcp-local/images?repository=…&tag=…  a tar: stands in for `docker build` and `docker push`
+PUT  /gcp-local/sources?repository=…&commit=…&ref=…  a tar: a commit, for Cloud Build
+PUT  /gcp-local/secrets?version=…          a value, for Cloud Build in Secret Manager's place
 GET  /gcp-local/clock                      what time it is
 POST /gcp-local/clock  {"advance": "60s"}  sets the clock forward
 GET  /gcp-local/faults                     what is ordered to go wrong, and what was called
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from gcp_local.builds.commits import CommitStore
+    from gcp_local.builds.secrets import SecretStore
     from gcp_local.faults import Faults
     from gcp_local.images.store import ImageStore
 
@@ -42,14 +46,20 @@ class AdminEndpoint:
         images: ImageStore,
         faults: Faults,
         grpc_endpoint: str,
+        commits: CommitStore,
+        secrets: SecretStore,
     ) -> None:
         self._state = state
         self._grpc_endpoint = grpc_endpoint
+        self._commits = commits
+        self._secrets = secrets
         self._faults = faults
         self._images = images
         self._handlers: dict[tuple[str, str], Callable[[Request], Answer]] = {
             ("GET", "server"): self._server,
             ("PUT", "images"): self._image,
+            ("PUT", "sources"): self._source,
+            ("PUT", "secrets"): self._secret,
             ("GET", "clock"): self._clock,
             ("POST", "clock"): self._advance,
             ("GET", "faults"): self._tell_faults,
@@ -79,6 +89,20 @@ class AdminEndpoint:
         tag = request.parameters.get("tag")
         digest = self._images.add(repository, io.BytesIO(request.body), tag)
         return Answer.of_json({"digest": digest, "reference": f"{repository}@{digest}"})
+
+    def _source(self, request: Request) -> Answer:
+        """Record the tar in the body as a commit's files."""
+        refs = [value for name, value in request.query if name == "ref"]
+        said = request.parameters
+        repository, sha = said.get("repository", ""), said.get("commit", "")
+        commit = self._commits.put(repository, sha, request.body, refs)
+        return Answer.of_json({"repository": commit.repository, "commit": commit.sha, "refs": refs})
+
+    def _secret(self, request: Request) -> Answer:
+        """Record the body as the value of a secret's version."""
+        version = request.parameters.get("version", "")
+        self._secrets.put(version, request.body)
+        return Answer.of_json({"version": version})
 
     def _clock(self, _request: Request) -> Answer:
         return Answer.of_json({"now": clock.rfc3339(clock.now())})

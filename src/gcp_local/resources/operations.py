@@ -65,6 +65,7 @@ class Operations:
         work: Callable[[], Message],
         *,
         cancel: Callable[[], object] = lambda: None,
+        name: str = "",
     ) -> Message:
         """Start work in a thread of its own and give its operation, which is not done yet.
 
@@ -73,16 +74,32 @@ class Operations:
             metadata: as for `done`.
             work: gives the response; what it raises becomes the operation's error.
             cancel: asks the work to end; called by `CancelOperation`, and returns at once.
+            name: the operation's whole name, where the service makes it. One of that name which an
+                earlier server left is taken up again.
 
         """
-        operation = _new(parent, metadata)
-        self._resources.add(operation.name, operation)
+        operation = _new(parent, metadata, name)
+        if name and self._resources.find(name, Operation) is not None:
+            self._resources.replace(name, operation)
+        else:
+            self._resources.add(operation.name, operation)
         under_way = _UnderWay(cancel)
         with self._lock:
             self._under_way[operation.name] = under_way
         arguments = (operation, metadata, work, under_way.ended)
         threading.Thread(target=self._carry_out, args=arguments, daemon=True).start()
         return operation
+
+    def get(self, name: str) -> Message:
+        """Give an operation by its whole name; NotFound if there is none."""
+        return self._resources.get(name, Operation)
+
+    def report(self, name: str, metadata: Message) -> None:
+        """Show newer metadata of an operation that is not done, if it is there still."""
+        operation = self._resources.find(name, Operation)
+        if operation is not None and not operation.done:
+            operation.metadata.Pack(metadata)
+            self._resources.replace(name, operation)
 
     def _carry_out(
         self,
@@ -183,9 +200,9 @@ class Operations:
         return numbered if known else self._projects.named(name)
 
 
-def _new(parent: str, metadata: Message) -> Message:
+def _new(parent: str, metadata: Message, name: str = "") -> Message:
     number = uuid.uuid4().int % 10**19
-    operation = Operation(name=f"{parent}/operations/{number}")
+    operation = Operation(name=name or f"{parent}/operations/{number}")
     if "generic_metadata" in metadata.DESCRIPTOR.fields_by_name:
         now = timestamp(clock.now())
         metadata.generic_metadata.create_time.CopyFrom(now)

@@ -50,6 +50,11 @@ _BINDINGS = {
     "google.iam.admin.v1.IAM.GetServiceAccount": ("GET", _ACCOUNT),
     "google.iam.admin.v1.IAM.DeleteServiceAccount": ("DELETE", _ACCOUNT),
 }
+# Where Cloud Build's operations are: its client's `operations_client` asks there.
+_OPERATIONS = {
+    "google.longrunning.Operations.GetOperation": ("GET", "/v1/{name=operations/**}"),
+    "google.longrunning.Operations.CancelOperation": ("POST", "/v1/{name=operations/**}:cancel"),
+}
 # Whose services define the methods on policies themselves.
 _WITH_POLICIES = ("google.cloud.resourcemanager_v3",)
 # Methods that every service's transport carries along, and whose they really are.
@@ -161,9 +166,11 @@ class RouteTable:
             for method, _ in _rpcs_of(api)
             if method.full_name not in bound
         }
-        for name, (verb, template) in _BINDINGS.items():
+        known = {**alone, **{route.method.full_name: route.method for route in routes}}
+        for name, (verb, template) in (*_BINDINGS.items(), *_OPERATIONS.items()):
             body = "*" if verb == "POST" else None
-            routes.append(Route(alone.pop(name), verb, template, body))
+            routes.append(Route(known[name], verb, template, body))
+            alone.pop(name, None)
         return cls(iter(routes), alone.values())
 
     def find(self, verb: str, path: str) -> tuple[Route, dict[str, str]] | None:

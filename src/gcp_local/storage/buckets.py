@@ -90,6 +90,16 @@ class BucketStore:
 
         """
         check_bucket_name(name)
+        return self._create(name, project, location, storage_class, said)
+
+    def ensure_googles(self, name: str, project: str) -> None:
+        """Make a bucket that Google itself makes, with a name that nobody else may give."""
+        if self.find(name) is None:
+            self._create(name, project, "US", "STANDARD", {})
+
+    def _create(
+        self, name: str, project: str, location: str, storage_class: str, said: Mapping[str, Any]
+    ) -> Bucket:
         _check_agreement(said.get("versioning"), said.get("retention"))
         if kind_of(location.upper()) is None:
             raise InvalidArgument(f"The specified location constraint is not valid: {location!a}")

@@ -1,0 +1,1 @@
+"""A stand-in for `docker` in a build's steps: it builds, tags and pushes, and runs nothing."""

@@ -1,0 +1,82 @@
+"""Cloud Build: its parts, put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gcp_local.builds.alarms import Alarms
+from gcp_local.builds.commits import CommitStore
+from gcp_local.builds.secrets import SecretStore
+from gcp_local.builds.service import Builds
+from gcp_local.builds.triggers import BuildTriggers
+from gcp_local.builds.workshop import Workshop
+from gcp_local.containers.slots import Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gcp_local.containers.host import ContainerHost
+    from gcp_local.resources.collection import Resources
+    from gcp_local.resources.database import Database
+    from gcp_local.resources.operations import Operations
+    from gcp_local.resources.projects import Projects
+    from gcp_local.storage.buckets import BucketStore
+    from gcp_local.storage.objects import ObjectStore
+
+AT_ONCE = 4
+"""How many builds run side by side; the others are QUEUED."""
+
+
+class CloudBuild:
+    """The service, its worker, and the stores that stand in for git hosts and Secret Manager."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        resources: Resources,
+        operations: Operations,
+        projects: Projects,
+        objects: ObjectStore,
+        buckets: BucketStore,
+        host: ContainerHost,
+        endpoint: str,
+        state: Path,
+        work: Path,
+    ) -> None:
+        self.commits = CommitStore(state / "sources")
+        self.secrets = SecretStore(state / "secrets", projects)
+        work.mkdir()
+        shop = Workshop(
+            database=database,
+            resources=resources,
+            operations=operations,
+            projects=projects,
+            objects=objects,
+            buckets=buckets,
+            host=host,
+            endpoint=endpoint,
+            commits=self.commits,
+            secrets=self.secrets,
+            work=work.resolve(),
+            alarms=Alarms(),
+            slots=Slots(AT_ONCE),
+        )
+        self._builds = Builds(shop)
+        parts = [self._builds, BuildTriggers(shop, self._builds)]
+        self.services: dict[str, Sequence[object]] = {
+            "google.cloud.devtools.cloudbuild.v1.CloudBuild": parts
+        }
+
+    def recover(self) -> None:
+        """Take up, or end clearly, what an earlier server left unfinished."""
+        self._builds.recover()
+
+    def busy(self) -> bool:
+        """Tell whether a build is under way."""
+        return self._builds.busy()
+
+    def close(self) -> None:
+        """End what runs."""
+        self._builds.close()
