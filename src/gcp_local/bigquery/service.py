@@ -17,6 +17,8 @@ from gcp_local.bigquery.rest import BigQueryEndpoint
 from gcp_local.bigquery.sql.executor import Executor
 from gcp_local.bigquery.sql.select import Select
 from gcp_local.bigquery.streaming import Streaming
+from gcp_local.bigquery.tabledata.inserting import Inserter
+from gcp_local.bigquery.tabledata.service import TableDataService
 from gcp_local.bigquery.tables.description import TableDescriber
 from gcp_local.bigquery.tables.partition import Partitions
 from gcp_local.bigquery.tables.queries import TableQueries
@@ -60,6 +62,12 @@ class BigQuery:
             [
                 DatasetService(self.catalog),
                 TableService(self.catalog, describer, queries, partitions),
+                TableDataService(
+                    self.catalog,
+                    self.warehouse,
+                    partitions,
+                    Inserter(self.catalog, self.warehouse, self.streaming, queries),
+                ),
                 JobService(self.catalog, self.warehouse, self.runner),
             ],
             projects,

@@ -96,6 +96,13 @@ class Warehouse:
         )
         return _version(row) if row else Version(0, 0)
 
+    def numbered(self, uid: str, number: int) -> Version | None:
+        """Give a version by its number, if it is still known."""
+        row = self._database.row(
+            "SELECT * FROM bigquery_versions WHERE uid = ? AND number = ?", uid, number
+        )
+        return _version(row) if row else None
+
     def at(self, uid: str, moment: datetime) -> Version | None:
         """Give the version that was the newest at a time; None if the table had none then."""
         row = self._database.row(
