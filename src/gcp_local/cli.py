@@ -34,6 +34,7 @@ SERVICES = {
     "ArtifactRegistry": "compiled pipelines, for KFP's RegistryClient too",
     "KeyManagementService": "keys that sign",
     "CloudBuild": "builds whose steps run on this machine, triggers that one runs",
+    "BigQuery": "datasets, tables, jobs, GoogleSQL on DuckDB",
     "Cloud Storage": "buckets and objects, by the JSON API",
 }
 _EPILOG = """\
@@ -53,6 +54,7 @@ start it, and point any client at it:
 
 for clients that are not yours to make:
   export STORAGE_EMULATOR_HOST=http://127.0.0.1:8085
+  export BIGQUERY_EMULATOR_HOST=http://127.0.0.1:8085
 
 in pytest, with nothing to start:
   def test_it(gcp_local):

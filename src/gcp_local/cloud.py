@@ -186,6 +186,7 @@ class Cloud:
             "PATH": PROGRAMS,
             "LANG": "C.UTF-8",
             "STORAGE_EMULATOR_HOST": self.endpoint,
+            "BIGQUERY_EMULATOR_HOST": self.endpoint,
             "PUBSUB_EMULATOR_HOST": self.grpc_endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",
             "GCE_METADATA_HOST": self.endpoint.removeprefix("http://"),

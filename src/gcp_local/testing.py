@@ -204,6 +204,7 @@ class LocalCloud:
         address = self.endpoint.removeprefix("http://")
         return {
             "STORAGE_EMULATOR_HOST": self.endpoint,
+            "BIGQUERY_EMULATOR_HOST": self.endpoint,
             "PUBSUB_EMULATOR_HOST": self.grpc_endpoint,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.endpoint}/",
             "GCE_METADATA_HOST": address,

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from gcp_local.bigquery.surface import Surface
 from gcp_local.cloud import Cloud
 
 PAGE = Path(__file__).parents[2] / "docs" / "gcp-local.md"
@@ -19,10 +20,14 @@ def table() -> str:
         cloud = Cloud(Path(folder), "http://127.0.0.1:9")
         methods = cloud.dispatcher.routes.methods
         implemented = {name for name in methods if cloud.dispatcher.implements(name)}
+        bigquery = Surface.load().methods
+        implemented |= {name for name in bigquery if cloud.bigquery.endpoint.implements(name)}
         cloud.close()
     services: dict[str, list[str]] = defaultdict(list)
     for name in methods:
         services[methods[name].service].append(name)
+    for name in bigquery:
+        services[name.rpartition(".")[0]].append(name)
     rows = ["| service | implemented | 501 |", "| --- | --- | --- |"]
     for service, names in sorted(services.items()):
         there = _short(name for name in names if name in implemented)

@@ -45,6 +45,18 @@ def sleeping(seconds: float = 60.0) -> None:
     sleep(seconds=seconds)
 
 
+@dsl.component(base_image="python:3.11", install_kfp_package=False)
+def count_rows(table: str) -> int:
+    from google.cloud import bigquery
+
+    return len(list(bigquery.Client().list_rows(table)))
+
+
+@dsl.pipeline(name="counting-rows")
+def counting_rows(table: str) -> int:
+    return count_rows(table=table).output
+
+
 @dsl.pipeline(name="looking-around")
 def looking_around() -> None:
     look_around()

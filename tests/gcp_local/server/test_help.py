@@ -23,7 +23,8 @@ def test_the_help_names_every_service_that_is_there(capsys: pytest.CaptureFixtur
     table = PAGE.read_text().partition(BEGIN)[2].partition(END)[0]
     rows = re.findall(r"^\| google\.cloud\.([\w.]+) \| (.+) \| .* \|$", table, re.MULTILINE)
     there = {service.rpartition(".")[2] for service, methods in rows if methods != "–"}
-    assert there == set(SERVICES) - {"Cloud Storage"}
+    assert there == set(SERVICES) - {"BigQuery", "Cloud Storage"}
+    assert "\n| bigquery.tables |" in table
     text = said_by(capsys, "--help")
     for service, what in SERVICES.items():
         assert re.search(rf"^  {service} +{what}$", text, re.MULTILINE)

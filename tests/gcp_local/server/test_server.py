@@ -251,6 +251,7 @@ def test_components_do_not_see_the_users_environment(tmp_path: Path) -> None:
         cloud.close()
         del os.environ["MY_SECRET"]
     assert sorted(given) == [
+        "BIGQUERY_EMULATOR_HOST",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM",
         "CLOUD_ML_REGION",
         "GCE_METADATA_HOST",
