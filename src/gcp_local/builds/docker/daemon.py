@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import re
+import uuid
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,9 +29,10 @@ class Daemon:
     def add(self, tar: bytes, references: list[str]) -> str:
         """Keep an image under all these references; give its id."""
         image = hashlib.sha256(tar).hexdigest()
-        path = self._folder / f"{image}.tar"
-        if not path.exists():
-            path.write_bytes(tar)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self._folder / f"{uuid.uuid4().hex}.part"
+        unfinished.write_bytes(tar)
+        unfinished.replace(self._folder / f"{image}.tar")
         with self._locked() as known:
             known.update({complete(reference): image for reference in references})
         return f"sha256:{image}"

@@ -1,0 +1,76 @@
+"""What becomes of builds when the server is killed, or ended, while they run or wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.gcp_local.builds.place import Place, shell
+from tests.gcp_local.emulators import start
+
+
+def alive(marker: str) -> bool:
+    return any(
+        marker.encode() in (process / "cmdline").read_bytes()
+        for process in Path("/proc").glob("[0-9]*")
+        if (process / "cmdline").exists()
+    )
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
+def test_after_a_kill_what_ran_is_an_error_and_what_waited_goes_on(tmp_path: Path) -> None:
+    emulator = start(tmp_path / "state")
+    try:
+        place = Place(emulator, "killed-project")
+        place.storage.create_bucket("killed-project-logs")
+        marker = f"60.{time.time_ns()}"  # of the processes' command lines
+        running = [place.start(shell(f"sleep {marker}"), shell("true")) for _ in range(4)]
+        for build in running:
+            place.wait(build, lambda found: found.status.name == "WORKING")
+        wait_until(lambda: alive(marker))
+        waiting = place.start(shell("echo it was its turn"))
+        place.client.create_build_trigger(
+            parent=place.parent,
+            trigger={
+                "name": "approved",
+                "build": {"steps": [shell("echo approved")], "logs_bucket": place.logs},
+                "approval_config": {"approval_required": True},
+            },
+        )
+        request = {"name": f"{place.parent}/triggers/approved", "project_id": place.project}
+        pending = place.client.run_build_trigger(request | {"trigger_id": "approved"})
+        operation = place.client.transport.operations_client.get_operation
+        emulator.kill()
+        emulator.restart()
+        for build in running:
+            ended = place.get(build)
+            assert ended.status.name == "INTERNAL_ERROR"
+            assert "server stopped" in ended.status_detail
+        assert "it was its turn" in place.log(place.ended(waiting))
+        pending_build = place.get(pending.metadata.build)
+        assert pending_build.status.name == "PENDING"
+        said = {"decision": "APPROVED"}
+        place.client.approve_build({"name": pending_build.name, "approval_result": said})
+        assert place.ended(pending_build).status.name == "SUCCESS"
+        wait_until(lambda: operation(pending.operation.name).done)
+        assert operation(pending.operation.name).WhichOneof("result") == "response"
+        wait_until(lambda: not alive(marker))
+        # And ended as it should be, the server leaves nothing running either.
+        last = place.start(shell(f"sleep {marker}"))
+        wait_until(lambda: alive(marker))
+        assert place.get(last).status.name == "WORKING"
+        assert emulator.end() == 0
+        assert not alive(marker)
+    finally:
+        if emulator.running:
+            emulator.end()
