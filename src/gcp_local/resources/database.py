@@ -58,6 +58,40 @@ CREATE TABLE IF NOT EXISTS tensorboard_points (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS metadata_members_by_member ON metadata_members (member);
 CREATE TABLE IF NOT EXISTS multipart_uploads (id TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS pubsub_attachments (
+    topic TEXT NOT NULL,
+    queue TEXT NOT NULL,        -- a subscription, or the target of events
+    PRIMARY KEY (topic, queue)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pubsub_messages (
+    id INTEGER PRIMARY KEY,
+    topic TEXT NOT NULL,
+    published INTEGER NOT NULL,     -- microseconds since the epoch, as all times here
+    keep_until INTEGER NOT NULL,    -- by the topic, though no queue has it
+    body BLOB NOT NULL              -- the serialized PubsubMessage
+) STRICT;
+CREATE INDEX IF NOT EXISTS pubsub_messages_by_topic ON pubsub_messages (topic, published);
+CREATE TABLE IF NOT EXISTS pubsub_deliveries (
+    queue TEXT NOT NULL,
+    message INTEGER NOT NULL,
+    ordering_key TEXT NOT NULL,     -- empty where order does not matter
+    published INTEGER NOT NULL,
+    due INTEGER NOT NULL,           -- while somebody has it: until when
+    delay INTEGER NOT NULL,         -- how long after that it is delivered again
+    lease INTEGER NOT NULL,         -- how often it was delivered
+    holder TEXT NOT NULL,           -- the stream that it was delivered to
+    acked INTEGER,
+    PRIMARY KEY (queue, message)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS pubsub_deliveries_by_message ON pubsub_deliveries (message);
+CREATE INDEX IF NOT EXISTS pubsub_deliveries_by_key
+    ON pubsub_deliveries (queue, ordering_key, message);
+CREATE TABLE IF NOT EXISTS event_targets (
+    name TEXT PRIMARY KEY, source TEXT NOT NULL, body TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS bucket_notifications (
+    bucket TEXT NOT NULL, id INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (bucket, id)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS multipart_parts (
     upload TEXT NOT NULL, number INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (upload, number)
 ) STRICT, WITHOUT ROWID;

@@ -1,0 +1,1 @@
+"""Pub/Sub: topics, subscriptions, messages that are delivered at least once."""
