@@ -31,6 +31,9 @@ _FORGET = (
     "DELETE FROM multipart_parts WHERE upload IN"
     " (SELECT id FROM multipart_uploads WHERE json_extract(body, '$.bucket') = ?)",
     "DELETE FROM multipart_uploads WHERE json_extract(body, '$.bucket') = ?",
+    "DELETE FROM bucket_notifications WHERE bucket = ?",
+    "DELETE FROM pubsub_attachments WHERE topic = 'buckets/' || ?",
+    "DELETE FROM event_targets WHERE source = 'buckets/' || ?",
     "DELETE FROM buckets WHERE name = ?",
 )
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gcp_local import clock
 from gcp_local.storage.blobs import Blob, Blobs
+from gcp_local.storage.changes import Change, Event
 from gcp_local.storage.names import check_object_name
 from gcp_local.storage.protection import check_unprotected
 from gcp_local.storage.reading import ObjectReader, no_such_object
@@ -29,10 +30,16 @@ if TYPE_CHECKING:
 
 
 class ObjectStore(ObjectReader):
-    """The source of truth for what lies in the buckets."""
+    """The source of truth for what lies in the buckets.
+
+    Attributes:
+        changed: called with every change of an object, in the transaction in which it happens.
+
+    """
 
     def __init__(self, database: Database, folder: Path) -> None:
         super().__init__(database, Blobs(folder / "blobs"))
+        self.changed: Callable[[Change], object] = lambda _: None
         self._blobs.sweep(self._named())
 
     def write(
@@ -171,6 +178,7 @@ class ObjectStore(ObjectReader):
             if found.event_based_hold and not changed.event_based_hold:
                 changed = replace(changed, hold_released=now)
             self._shelf.put(changed)
+            self.changed(Change(Event.METADATA_UPDATE, changed))
         return changed
 
     def delete(
@@ -197,7 +205,8 @@ class ObjectStore(ObjectReader):
             self._check_replaceable(home, found, preconditions)
             if found is None:
                 raise no_such_object(bucket, name)
-            self._retire(found, keep=bool(home.versioning) and generation is None)
+            gone = self._retire(found, keep=bool(home.versioning) and generation is None)
+            self.changed(Change(gone, found))
 
     def scratch(self) -> Path:
         """Name a new file in the store's folder for bytes that are still arriving."""
@@ -242,8 +251,7 @@ class ObjectStore(ObjectReader):
         with self._database.transaction():
             home, before = self._buckets.get(bucket), self.find(bucket, name)
             self._check_replaceable(home, before, preconditions)
-            if before is not None:
-                self._retire(before, keep=bool(home.versioning))
+            gone = self._retire(before, keep=bool(home.versioning)) if before else None
             written = Object(
                 bucket=bucket,
                 name=name,
@@ -270,6 +278,10 @@ class ObjectStore(ObjectReader):
                 else said.event_based_hold,
             )
             self._shelf.put(written)
+            if before is not None and gone is not None:
+                self.changed(Change(gone, before, overwritten_by=written.generation))
+            overwrote = before.generation if before else None
+            self.changed(Change(Event.FINALIZE, written, overwrote=overwrote))
             self._database.afterwards(blob.settle)
         return written
 
@@ -281,14 +293,15 @@ class ObjectStore(ObjectReader):
         if found is not None:
             check_unprotected(found, bucket, clock.micros(clock.now()))
 
-    def _retire(self, described: Object, *, keep: bool) -> None:
+    def _retire(self, described: Object, *, keep: bool) -> Event:
         """Let a generation be live no more; unless it is kept, its bytes go after the commit."""
         if keep and described.deleted is None:
             self._shelf.archive(described, clock.micros(clock.now()))
-            return
+            return Event.ARCHIVE
         self._shelf.remove(described)
         path = self._blobs.path(described.blob)
         self._database.afterwards(lambda: path.unlink(missing_ok=True))
+        return Event.DELETE
 
     def _next_generation(self) -> int:
         """Give out generations: the time in microseconds, never one number twice."""

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
     from gcp_local.storage.buckets import BucketStore
+    from gcp_local.storage.notification_rest import NotificationEndpoint
     from gcp_local.storage.objects import ObjectStore
 
 _KNOWN = (
-    "acl", "defaultObjectAcl", "notificationConfigs", "anywhereCaches", "folders",
+    "acl", "defaultObjectAcl", "anywhereCaches", "folders",
     "managedFolders", "restore", "bulkRestore", "storageLayout", "hmacKeys", "relocate",
 )  # fmt: skip
 
@@ -41,8 +42,15 @@ class StorageEndpoint:
     """
 
     def __init__(
-        self, database: Database, buckets: BucketStore, objects: ObjectStore, projects: Projects
+        self,
+        database: Database,
+        buckets: BucketStore,
+        objects: ObjectStore,
+        projects: Projects,
+        notifications: NotificationEndpoint,
     ) -> None:
+        self._projects = projects
+        self._notifications = notifications
         self._bucket_store = buckets
         self._object_store = objects
         self._buckets = BucketEndpoint(buckets, projects)
@@ -73,9 +81,21 @@ class StorageEndpoint:
                 return download.answer(self._object_store, request, bucket, name)
             case ("storage", "v1", "b", bucket, "iam", *_):
                 return iam.answer(self._bucket_store, request, bucket)
+            case ("storage", "v1", "b", bucket, "notificationConfigs", *more):
+                return self._notifications.answer(request, bucket, more)
+            case ("storage", "v1", "projects", project, "serviceAccount"):
+                return self._service_account(request, project)
             case ("storage", "v1", "b", *rest):
                 return self._resource(request, rest)
         raise _unknown(request)
+
+    def _service_account(self, request: Request, project: str) -> Answer:
+        """Tell as whom Cloud Storage publishes a project's notifications."""
+        if request.method != "GET":
+            raise _unknown(request)
+        number = self._projects.number(project)
+        email = f"service-{number}@gs-project-accounts.iam.gserviceaccount.com"
+        return Answer.of_json({"kind": "storage#serviceAccount", "email_address": email})
 
     def _resource(self, request: Request, rest: list[str]) -> Answer:
         match (request.method, rest):
