@@ -35,6 +35,12 @@ SERVICES = {
     "KeyManagementService": "keys that sign",
     "CloudBuild": "builds whose steps run on this machine, triggers that one runs",
     "BigQuery": "datasets, tables, jobs, GoogleSQL on DuckDB",
+    "Publisher": "topics, and messages published on them",
+    "Subscriber": "subscriptions, pulled, streamed and pushed",
+    "IAMPolicy": "policies of topics and subscriptions, kept",
+    "Projects": "projects, their policies and permissions",
+    "IAM": "service accounts",
+    "IAMCredentials": "tokens and signatures of service accounts",
     "Cloud Storage": "buckets and objects, by the JSON API",
 }
 _EPILOG = """\
@@ -55,6 +61,7 @@ start it, and point any client at it:
 for clients that are not yours to make:
   export STORAGE_EMULATOR_HOST=http://127.0.0.1:8085
   export BIGQUERY_EMULATOR_HOST=http://127.0.0.1:8085
+  export PUBSUB_EMULATOR_HOST=127.0.0.1:8086    # with serve --grpc-port 8086
 
 in pytest, with nothing to start:
   def test_it(gcp_local):
@@ -82,6 +89,8 @@ while it runs, under its address:
   PUT    /gcp-local/sources    put a commit here, in the place of a push to a git host
   PUT    /gcp-local/secrets    put a secret here, in the place of Secret Manager
   POST   /gcp-local/clock      set the clock forward: {"advance": "86400s"}
+  PUT    /gcp-local/event-targets  send CloudEvents of a bucket or a topic to a local server
+  PUT    /gcp-local/permissions    deny some: {"deny": ["cloudkms.*"]}
   PUT    /gcp-local/faults     order what is to go wrong; GET tells what did, and all calls
 
 It listens on 127.0.0.1 unless told otherwise, has no identities, and runs commands as you. Exit

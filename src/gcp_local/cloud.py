@@ -12,6 +12,7 @@ from gcp_local.builds.services import CloudBuild
 from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
 from gcp_local.faults import Faults
+from gcp_local.iam.service import IAM
 from gcp_local.images.mapping import ImageMappings
 from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
@@ -19,6 +20,7 @@ from gcp_local.kms.service import KeyManagementService
 from gcp_local.metadata_server.rest import MetadataServer
 from gcp_local.page.rest import PageEndpoint
 from gcp_local.page.site import Sources
+from gcp_local.pubsub.service import PubSub
 from gcp_local.registry.packages import PackageRegistry
 from gcp_local.registry.rest import RegistryHost
 from gcp_local.registry.service import ArtifactRegistry
@@ -29,6 +31,8 @@ from gcp_local.resources.projects import Projects
 from gcp_local.rpc.dispatch import Dispatcher
 from gcp_local.rpc.routes import RouteTable
 from gcp_local.storage.buckets import BucketStore
+from gcp_local.storage.notification_rest import NotificationEndpoint
+from gcp_local.storage.notifications import Notifications
 from gcp_local.storage.objects import ObjectStore
 from gcp_local.storage.rest import StorageEndpoint
 from gcp_local.vertex.platform import Platform
@@ -81,6 +85,27 @@ class Cloud:
             images or ImageMappings(),
             accelerators_ignored,
         )
+        self.iam = IAM(
+            resources=self.resources,
+            database=self.database,
+            projects=self.projects,
+            folder=state / "keys",
+        )
+        self.pubsub = PubSub(
+            resources=self.resources,
+            database=self.database,
+            projects=self.projects,
+            bucket_exists=self.buckets.get,
+            token=self.iam.signer.identity_token,
+        )
+        notifications = Notifications(
+            database=self.database,
+            buckets=self.buckets,
+            endpoint=endpoint,
+            announce=self.pubsub.topics.announce,
+            tell=self.pubsub.targets.tell,
+        )
+        self.objects.changed = notifications.publish
         self.bigquery = BigQuery(self.database, self.projects, self.state)
         platform = Platform(
             database=self.database,
@@ -108,6 +133,8 @@ class Cloud:
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,
             **self.builds.services,
+            **self.pubsub.services,
+            **self.iam.services(self.pubsub.with_policies),
             "google.longrunning.Operations": [operations],
             "google.cloud.artifactregistry.v1.ArtifactRegistry": [
                 ArtifactRegistry(
@@ -128,15 +155,23 @@ class Cloud:
         }
         self.dispatcher = Dispatcher(RouteTable.load(), services)
         self.faults = Faults(self.dispatcher.routes)
-        self.storage = StorageEndpoint(self.database, self.buckets, self.objects, self.projects)
+        self.storage = StorageEndpoint(
+            self.database,
+            self.buckets,
+            self.objects,
+            self.projects,
+            NotificationEndpoint(self.buckets, notifications, self.pubsub.topics.check_exists),
+        )
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
         self.admin = AdminEndpoint(
             self.state,
             self.images,
             self.faults,
-            grpc_endpoint,
-            self.builds.commits,
-            self.builds.secrets,
+            grpc_endpoint=grpc_endpoint,
+            commits=self.builds.commits,
+            secrets=self.builds.secrets,
+            targets=self.pubsub.targets,
+            iam=self.iam,
         )
         self.metadata_server = MetadataServer()
         self.page = PageEndpoint(
@@ -158,6 +193,7 @@ class Cloud:
             *self.vertex.workers,
             *self.bigquery.workers,
             self.builds,
+            *self.pubsub.workers,
             operations,
         ]
         for worker in self._workers:

@@ -57,6 +57,8 @@ class LocalCloud:
         faults: orders what goes wrong.
         clock: the time that the server goes by.
         images: what containers can run.
+        event_targets: who gets CloudEvents.
+        permissions: what nobody may do.
 
     """
 
@@ -73,6 +75,8 @@ class LocalCloud:
         self.faults = Faults(self)
         self.clock = Clock(self)
         self.images = Images(self)
+        self.event_targets = EventTargets(self)
+        self.permissions = Permissions(self)
         self._arguments = tuple(arguments)
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
@@ -317,6 +321,45 @@ class Clock:
         seconds = step.total_seconds() if isinstance(step, timedelta) else step
         said = json.dumps({"advance": f"{seconds:.6f}s"}).encode()
         return datetime.fromisoformat(self._cloud.ask("POST", "/gcp-local/clock", said)["now"])
+
+
+class EventTargets:
+    """Who gets CloudEvents: stands in for Eventarc's triggers."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._cloud = cloud
+
+    def add(
+        self, url: str, *, bucket: str = "", topic: str = "", types: Sequence[str] = ()
+    ) -> None:
+        """Send events to a server of this machine; RefusedError if that is not possible.
+
+        Args:
+            url: `http://127.0.0.1:PORT/…`.
+            bucket: of what happens to its objects; or else
+            topic: of what is published on it, `projects/P/topics/T`.
+            types: of which types alone.
+
+        """
+        said = {"url": url, "bucket": bucket, "topic": topic, "types": list(types)}
+        body = {name: value for name, value in said.items() if value}
+        self._cloud.ask("POST", "/gcp-local/event-targets", json.dumps(body).encode())
+
+    def clear(self) -> None:
+        """Send no more events."""
+        self._cloud.ask("DELETE", "/gcp-local/event-targets")
+
+
+class Permissions:
+    """What nobody may do: for tests of a program that asks what it may do."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self._cloud = cloud
+
+    def deny(self, *patterns: str) -> None:
+        """Deny exactly these, `cloudkms.*` for one; without any, nothing."""
+        said = json.dumps({"deny": patterns}).encode()
+        self._cloud.ask("PUT", "/gcp-local/permissions", said)
 
 
 class Images:

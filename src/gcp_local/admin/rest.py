@@ -10,6 +10,13 @@ GET  /gcp-local/faults                     what is ordered to go wrong, and what
 PUT  /gcp-local/faults {"faults": [RULE]}  orders exactly these faults: see `gcp_local.faults`
 POST /gcp-local/faults RULE                orders one more
 DELETE /gcp-local/faults                   orders nothing, and forgets what was called
+GET  /gcp-local/event-targets              who gets CloudEvents
+PUT  /gcp-local/event-targets {"targets": [TARGET]}  exactly these: see `gcp_local.pubsub.targets`
+POST /gcp-local/event-targets TARGET       one more
+DELETE /gcp-local/event-targets            nobody
+GET  /gcp-local/permissions                what nobody may do
+PUT  /gcp-local/permissions {"deny": ["cloudkms.*"]}  says so
+GET  /gcp-local/signing-key                the public key (PEM) of what service accounts sign
 """
 
 from __future__ import annotations
@@ -32,7 +39,9 @@ if TYPE_CHECKING:
     from gcp_local.builds.commits import CommitStore
     from gcp_local.builds.secrets import SecretStore
     from gcp_local.faults import Faults
+    from gcp_local.iam.service import IAM
     from gcp_local.images.store import ImageStore
+    from gcp_local.pubsub.targets import EventTargets
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
 
@@ -45,14 +54,19 @@ class AdminEndpoint:
         state: Path,
         images: ImageStore,
         faults: Faults,
+        *,
         grpc_endpoint: str,
         commits: CommitStore,
         secrets: SecretStore,
+        targets: EventTargets,
+        iam: IAM,
     ) -> None:
         self._state = state
         self._grpc_endpoint = grpc_endpoint
         self._commits = commits
         self._secrets = secrets
+        self._targets = targets
+        self._iam = iam
         self._faults = faults
         self._images = images
         self._handlers: dict[tuple[str, str], Callable[[Request], Answer]] = {
@@ -66,6 +80,13 @@ class AdminEndpoint:
             ("PUT", "faults"): self._order_faults,
             ("POST", "faults"): self._order_fault,
             ("DELETE", "faults"): self._end_faults,
+            ("GET", "event-targets"): self._tell_targets,
+            ("PUT", "event-targets"): self._set_targets,
+            ("POST", "event-targets"): self._add_target,
+            ("DELETE", "event-targets"): self._end_targets,
+            ("GET", "permissions"): self._tell_permissions,
+            ("PUT", "permissions"): self._deny_permissions,
+            ("GET", "signing-key"): self._signing_key,
         }
 
     def answer(self, request: Request) -> Answer:
@@ -132,3 +153,28 @@ class AdminEndpoint:
     def _end_faults(self, _request: Request) -> Answer:
         self._faults.clear()
         return Answer.of_json({})
+
+    def _tell_targets(self, _request: Request) -> Answer:
+        return Answer.of_json(self._targets.as_json())
+
+    def _set_targets(self, request: Request) -> Answer:
+        self._targets.replace(parse_json(request.body))
+        return Answer.of_json(self._targets.as_json())
+
+    def _add_target(self, request: Request) -> Answer:
+        self._targets.add(parse_json(request.body))
+        return Answer.of_json(self._targets.as_json())
+
+    def _end_targets(self, _request: Request) -> Answer:
+        self._targets.clear()
+        return Answer.of_json({})
+
+    def _tell_permissions(self, _request: Request) -> Answer:
+        return Answer.of_json(self._iam.permissions.as_json())
+
+    def _deny_permissions(self, request: Request) -> Answer:
+        self._iam.permissions.replace(parse_json(request.body))
+        return Answer.of_json(self._iam.permissions.as_json())
+
+    def _signing_key(self, _request: Request) -> Answer:
+        return Answer.of_text(self._iam.signer.public_pem().decode())
