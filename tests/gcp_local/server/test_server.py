@@ -135,8 +135,8 @@ def test_what_is_not_implemented_says_so_by_name(emulator: Emulator) -> None:
     answer = emulator.call("GET", "/v1/projects/my-project/locations/europe-west1/notebookRuntimes")
     assert (answer.status_code, answer.json()["error"]["status"]) == (501, "UNIMPLEMENTED")
     assert "NotebookService.ListNotebookRuntimes" in answer.json()["error"]["message"]
-    build = emulator.call("POST", "/v1/projects/my-project/builds", json={})
-    assert "CloudBuild.CreateBuild" in build.json()["error"]["message"]
+    schemas = emulator.call("GET", "/v1/projects/my-project/schemas")
+    assert "SchemaService.ListSchemas" in schemas.json()["error"]["message"]
 
 
 def test_an_unknown_address_is_not_found(emulator: Emulator) -> None:
