@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from gcp_local.admin.rest import AdminEndpoint
 from gcp_local.bigquery.service import BigQuery
@@ -37,9 +39,10 @@ from gcp_local.storage.objects import ObjectStore
 from gcp_local.storage.rest import StorageEndpoint
 from gcp_local.vertex.platform import Platform
 from gcp_local.vertex.services import VertexAI
+from gcp_local.web.messages import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gcp_local.vertex.platform import Worker
 
@@ -184,6 +187,7 @@ class Cloud:
                 metadata=self.vertex.metadata,
                 pipelines=self.vertex.pipelines,
                 fleet=self.vertex.fleet,
+                bigquery=self._asked_of_bigquery,
                 work=platform.work,
             ),
             endpoint,
@@ -198,6 +202,15 @@ class Cloud:
         ]
         for worker in self._workers:
             worker.recover()
+
+    def _asked_of_bigquery(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+        """Give what BigQuery's REST API answers, for the page."""
+        address = f"/bigquery/v2/{quote(path)}"
+        request = Request("GET", address, tuple(query.items()), {}, b"", self.endpoint)
+        answer = self.bigquery.endpoint.answer(request)
+        assert isinstance(answer.body, bytes)
+        said: dict[str, Any] = json.loads(answer.body)
+        return said
 
     def busy(self) -> bool:
         """Tell whether something is still running."""

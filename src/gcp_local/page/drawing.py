@@ -62,7 +62,8 @@ class Shape:
     def title(self) -> str:
         """What a box around others says: what it is, and its label; as much as fits."""
         kind = self.node.kind
-        whole = f"{kind}: {self.node.label}" if kind else self.node.label
+        label = self.node.label
+        whole = label if kind in ("", label) else f"{kind}: {label}"
         room = self.width - 8.0 * len(self.node.mark.word) - 56
         return shortened(whole, max(8, int(room / 7.0)))
 

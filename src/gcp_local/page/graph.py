@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_local.page import states
 from gcp_local.page.drawing import Node
-from gcp_local.page.writing import duration, moment_of
+from gcp_local.page.writing import duration, moment_of, plain, shortened, value_of
 from gcp_local.rpc.protos import to_json
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _UNFOLDED_ROUNDS = 3
 _SHOWN_ROUNDS = 24
 _DEEPEST = 40
 _VALUE = re.compile(r"inputs\.parameter_values\['(?:pipelinechannel--)?([^']*)'\]")
+_NAMED_BY_KFP = re.compile(r"(condition|condition-branches|exit-handler|for-loop)-\d+")
 _SOURCES = ("taskOutputParameter", "taskOutputArtifact", "taskFinalStatus")
 
 
@@ -59,6 +60,15 @@ class Told:
         took = duration(moment_of(detail, "start_time"), moment_of(detail, "end_time") or self.now)
         tries = attempts(detail)
         return f"{took} · try {tries}" if tries > 1 else took
+
+    def item(self, path: str, name: str) -> str:
+        """Say what a round of a loop was given, if that is a short text or a number."""
+        detail = self.details.get(path)
+        fields = detail.execution.metadata.fields if detail is not None else {}
+        if f"input:{name}" not in fields:
+            return ""
+        value = value_of(fields[f"input:{name}"])
+        return f": {shortened(plain(value), 14)}" if isinstance(value, str | int | float) else ""
 
     def link(self, path: str) -> str:
         """Give the address of a task's page, if there is anything to see."""
@@ -110,8 +120,10 @@ class _Reader:
         loop = "parameterIterator" in task or "artifactIterator" in task
         dag = component.get("dag")
         label = task.get("taskInfo", {}).get("name") or name
+        if _NAMED_BY_KFP.fullmatch(label):
+            label = "Loop" if loop else _kind_of(name, task)
         if loop:
-            return self._loop(key, label, path, component)
+            return self._loop(key, label, path, task, component)
         if dag is None:
             executor = self._executors.get(component.get("executorLabel", ""), {})
             kind = "Importer" if "importer" in executor else "Task"
@@ -133,10 +145,17 @@ class _Reader:
         return Node(key, label, told.mark(key), told.note(key), kind, told.link(key))
 
     def _loop(
-        self, key: str, label: str, path: tuple[str, ...], component: Mapping[str, Any]
+        self,
+        key: str,
+        label: str,
+        path: tuple[str, ...],
+        task: Mapping[str, Any],
+        component: Mapping[str, Any],
     ) -> Node:
         """Make a loop: few rounds with all that is in them, many as a box each."""
         told = self._told
+        iterator = task.get("parameterIterator") or task.get("artifactIterator") or {}
+        item = str(iterator.get("itemInput", ""))
         names: list[str] = []
         while f"{key}.{path[-1]}-{len(names)}" in told.details:
             names.append(f"{path[-1]}-{len(names)}")
@@ -151,7 +170,7 @@ class _Reader:
             inside.append(
                 Node(
                     own,
-                    f"Round {number + 1}",
+                    f"Round {number + 1}{told.item(own, item)}",
                     told.mark(own),
                     told.note(own),
                     "Round",

@@ -6,8 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gcp_local.builds.messages import Build
 from gcp_local.errors import NotFound
-from gcp_local.page import buckets, endpoints, jobs, lineage, models, runs, schedules, states
+from gcp_local.page import (
+    buckets,
+    builds,
+    datasets,
+    endpoints,
+    jobs,
+    lineage,
+    models,
+    runs,
+    schedules,
+    states,
+)
 from gcp_local.page.site import Place, Visit, trail_of
 from gcp_local.page.view import Block, Card, Cards, Cell, Link, Note, Table, View
 from gcp_local.page.writing import at, duration, moment_of
@@ -37,6 +49,7 @@ SHELVES = (
     Shelf("models", "Models", (Model,), models.page),
     Shelf("endpoints", "Endpoints", (Endpoint,), endpoints.page),
     Shelf("schedules", "Schedules", (Schedule,), schedules.page),
+    Shelf("builds", "Builds", (Build,), builds.page),
     Shelf("jobs", "Jobs", tuple(sort.kind for sort in jobs.SORTS), jobs.page),
     Shelf("metadata", "Lineage", (), lineage.page),
 )
@@ -183,10 +196,9 @@ def project_page(visit: Visit, project: str) -> View:
         [Link("gcp-local", "/")],
         [
             Note(f"Its number, by which Vertex AI names it, is {number}."),
-            *visit.part(
-                lambda: [Cards("Vertex AI", cards, "No region has anything.", runs.EXAMPLE)]
-            ),
+            *visit.part(lambda: [Cards("Regions", cards, "No region has anything.", runs.EXAMPLE)]),
             *visit.part(lambda: [buckets.table(visit, visit.sources.buckets.list(own))]),
+            *visit.part(lambda: [datasets.table(visit, own)]),
         ],
         kind="Project",
     )
@@ -194,10 +206,9 @@ def project_page(visit: Visit, project: str) -> View:
 
 def shelf_page(visit: Visit, place: Place, plural: str) -> View:
     """Show what a location has of one sort."""
-    shelf = next((each for each in SHELVES if each.plural == plural), None)
-    only = ""
-    if shelf is None and plural in jobs.BY_PLURAL:
-        shelf, only = SHELVES[4], plural
+    only = plural if plural in jobs.BY_PLURAL else ""
+    wanted = "jobs" if only else plural
+    shelf = next((each for each in SHELVES if each.plural == wanted), None)
     if shelf is None:
         raise NotFound(f"There is no page of the {plural!r} of a location.")
     blocks = jobs.page(visit, place, only) if only else shelf.page(visit, place)

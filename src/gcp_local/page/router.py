@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gcp_local.errors import NotFound
 from gcp_local.page import (
     buckets,
+    builds,
+    datasets,
     endpoints,
     jobs,
     lineage,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gcp_local.page.view import View
 
 _PAGES: Mapping[str, Callable[[Visit, str], View]] = {
+    "builds": builds.build_page,
     "pipelineJobs": run.page,
     "endpoints": endpoints.endpoint_page,
     "schedules": schedules.schedule_page,
@@ -53,11 +56,24 @@ def view(visit: Visit, segments: tuple[str, ...]) -> View:
             return buckets.bucket_view(visit, bucket)
         case ("buckets", bucket, "objects", name):
             return buckets.object_view(visit, bucket, name)
-        case ("projects", project):
-            return overview.project_page(visit, project)
-        case ("projects", project, "locations", location, *rest):
-            return _of_location(visit, visit.place(project, location), rest)
+        case ("projects", project, *rest):
+            return _of_project(visit, project, rest)
     raise NotFound(f"There is no page /{'/'.join(('page', *segments))}.")
+
+
+def _of_project(visit: Visit, project: str, rest: list[str]) -> View:
+    match rest:
+        case []:
+            return overview.project_page(visit, project)
+        case ["datasets", dataset]:
+            return datasets.dataset_page(visit, project, dataset)
+        case ["datasets", dataset, "tables", own]:
+            return datasets.table_page(visit, project, dataset, own)
+        case ["builds", own]:
+            return _of_location(visit, visit.place(project, "global"), ["builds", own])
+        case ["locations", location, *more]:
+            return _of_location(visit, visit.place(project, location), more)
+    raise NotFound(f"There is no page of projects/{project}/{'/'.join(rest)}.")
 
 
 def _of_location(visit: Visit, place: Place, rest: list[str]) -> View:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
 _LONGEST_VALUE = 300
+_MOST_FAILED = 8
 
 
 def page(visit: Visit, name: str) -> View:
@@ -30,7 +31,15 @@ def page(visit: Visit, name: str) -> View:
     tasks = [task for task in job.job_detail.task_details if task.task_unique_name]
     blocks: list[Block] = []
     if job.HasField("error") and job.error.message:
-        blocks.append(Note("The run failed.", Tone.BAD, job.error.message))
+        failed = [task for task in tasks if states.name_of(task) == "FAILED"]
+        inner = {task.parent_task_id for task in failed}
+        links = [
+            Link(task.task_name, task_address(visit, job, task))
+            for task in failed
+            if task.task_id not in inner
+        ]
+        said = "The run failed at" if links else "The run has ended with an error."
+        blocks.append(Note(said, Tone.BAD, job.error.message, links[:_MOST_FAILED]))
     blocks += visit.part(lambda: [facts(visit, job)])
     nodes, edges = graph(visit, job)
     blocks += visit.part(lambda: [Graph("Graph", drawn(nodes, edges))])
@@ -84,6 +93,8 @@ def facts(visit: Visit, job: Message) -> Facts:
 
 def label_cell(labels: Mapping[str, str]) -> Cell:
     """Write labels."""
+    if not labels:
+        return Cell("–")
     return Cell(links=[Link(f"{key}: {value}") for key, value in sorted(labels.items())])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from gcp_local.errors import ApiError, NotFound
 from gcp_local.page.names import Names
@@ -45,6 +45,7 @@ class Sources:
     """Where everything is that the pages show; they change nothing of it.
 
     Attributes:
+        bigquery: answers what a GET to BigQuery's REST API answers, by path and query.
         work: the folder of what is under way.
 
     """
@@ -57,6 +58,7 @@ class Sources:
     metadata: MetadataGraph
     pipelines: Pipelines
     fleet: Fleet
+    bigquery: Callable[[str, Mapping[str, str]], Mapping[str, Any]]
     work: Path
 
 

@@ -81,6 +81,7 @@ class Note:
     text: str
     tone: Tone = Tone.SOFT
     code: str = ""
+    links: Sequence[Link] = ()
 
 
 @dataclass(frozen=True)

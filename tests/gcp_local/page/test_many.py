@@ -78,6 +78,7 @@ def looker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looker]:
         metadata=MetadataGraph(resources, counted),
         pipelines=cloud.vertex.pipelines,
         fleet=cloud.vertex.fleet,
+        bigquery=lambda path, query: {},
         work=folder / "work",
     )
     yield Looker(cloud, counted, PageEndpoint(sources, "http://127.0.0.1:9"))
