@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from gcp_local.admin.rest import AdminEndpoint
+from gcp_local.bigquery.ml.registration import VertexRegistry
 from gcp_local.bigquery.service import BigQuery
 from gcp_local.builds.services import CloudBuild
 from gcp_local.containers.host import PROGRAMS, ContainerHost
@@ -109,7 +110,9 @@ class Cloud:
             tell=self.pubsub.targets.tell,
         )
         self.objects.changed = notifications.publish
-        self.bigquery = BigQuery(self.database, self.projects, self.state)
+        self.bigquery = BigQuery(
+            self.database, self.projects, self.state, self.objects, self.host.launcher
+        )
         platform = Platform(
             database=self.database,
             resources=self.resources,
@@ -121,6 +124,9 @@ class Cloud:
             work=_emptied(state / "work"),
         )
         self.vertex = VertexAI(platform, self.packages, permissive=permissive)
+        self.bigquery.models.registered_in(
+            VertexRegistry(platform, self.vertex.models, self.vertex.evaluations)
+        )
         self.builds = CloudBuild(
             database=self.database,
             resources=self.resources,

@@ -13,8 +13,15 @@ from gcp_local.bigquery.jobs.queries import QueryJobs
 from gcp_local.bigquery.jobs.runner import JobRunner
 from gcp_local.bigquery.jobs.service import JobService
 from gcp_local.bigquery.jobs.store import JobStore
+from gcp_local.bigquery.ml.exporting import Exporter
+from gcp_local.bigquery.ml.functions import ModelFunctions
+from gcp_local.bigquery.ml.models import Models
+from gcp_local.bigquery.ml.service import ModelService
+from gcp_local.bigquery.ml.statements import ModelStatements
+from gcp_local.bigquery.ml.store import ModelStore
+from gcp_local.bigquery.ml.trainer import Trainer
 from gcp_local.bigquery.rest import BigQueryEndpoint
-from gcp_local.bigquery.sql.executor import Executor
+from gcp_local.bigquery.sql.executor import Executor, Handler
 from gcp_local.bigquery.sql.select import Select
 from gcp_local.bigquery.streaming import Streaming
 from gcp_local.bigquery.tabledata.inserting import Inserter
@@ -28,8 +35,10 @@ from gcp_local.bigquery.warehouse import Warehouse
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gcp_local.containers.processes import Launcher
     from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
+    from gcp_local.storage.objects import ObjectStore
     from gcp_local.vertex.platform import Worker
 
 
@@ -38,17 +47,35 @@ class BigQuery:
 
     Attributes:
         exchange: its tables, for the other services.
+        models: BigQuery ML's, which Vertex AI's registry may have, too.
         endpoint: the REST API.
         workers: what does something between two requests.
 
     """
 
-    def __init__(self, database: Database, projects: Projects, state: Path) -> None:
+    def __init__(
+        self,
+        database: Database,
+        projects: Projects,
+        state: Path,
+        objects: ObjectStore,
+        launcher: Launcher,
+    ) -> None:
         folder = state / "bigquery"
         self.catalog = Catalog(database)
         self.warehouse = Warehouse(database, folder)
         engine = Engine(folder)
-        executor = Executor([Select(self.catalog, self.warehouse, engine)])
+        handlers: list[Handler] = []
+        executor = Executor(handlers)
+        store = ModelStore(self.catalog, database, state / "bigquery_models")
+        self.models = Models(store, database)
+        trainer = Trainer(launcher, state / "work" / "bigquery")
+        handlers += [
+            Select(self.catalog, self.warehouse, engine, ModelFunctions(store, executor)),
+            ModelStatements(
+                self.catalog, self.models, executor, trainer, Exporter(database, objects)
+            ),
+        ]
         self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
         self.runner = JobRunner(
             JobStore(database),
@@ -68,6 +95,7 @@ class BigQuery:
                     partitions,
                     Inserter(self.catalog, self.warehouse, self.streaming, queries),
                 ),
+                ModelService(self.catalog, self.models),
                 JobService(self.catalog, self.warehouse, self.runner),
             ],
             projects,
@@ -76,3 +104,4 @@ class BigQuery:
         for uid in self.catalog.forget_deleted():
             self.warehouse.forget(uid)
         self.warehouse.recover()
+        store.recover()

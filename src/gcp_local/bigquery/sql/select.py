@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gcp_local.bigquery.engine import Engine, FileRelation, Relation
+from gcp_local.bigquery.engine import Engine, FileRelation, Relation, RowRelation
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.references import TableRef
 from gcp_local.bigquery.schema import Field, Schema, arrow_schema
@@ -17,13 +17,21 @@ if TYPE_CHECKING:
 
     from gcp_local.bigquery.catalog import Catalog
     from gcp_local.bigquery.sql.session import Session
+    from gcp_local.bigquery.sql.table_functions import TableFunctions
     from gcp_local.bigquery.warehouse import Warehouse
 
 
 class Select:
     """Runs queries."""
 
-    def __init__(self, catalog: Catalog, warehouse: Warehouse, engine: Engine) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        warehouse: Warehouse,
+        engine: Engine,
+        functions: TableFunctions | None = None,
+    ) -> None:
+        self._functions = functions
         self._catalog = catalog
         self._warehouse = warehouse
         self._engine = engine
@@ -41,14 +49,31 @@ class Select:
         from sqlglot import exp
 
         from gcp_local.bigquery.sql.dialect import GoogleSQL
+        from gcp_local.bigquery.sql.grammar.nodes import Call
 
-        statement = sqlglot.parse_one(statement.sql(dialect=GoogleSQL), read="bigquery")
         relations: dict[str, Relation] = {}
         referenced, size = [], 0
+        statement = statement.copy()
+        for call in list(statement.find_all(Call)):
+            if isinstance(call.parent, exp.From | exp.Join) and self._functions is not None:
+                given = self._functions.rows(
+                    call, session, lambda query: self.run(query, session, dry=dry), dry=False
+                )
+                name = f"f{len(relations)}"
+                assert given.rows is not None
+                relations[name] = RowRelation(given.schema, given.rows)
+                size += given.bytes
+                call.replace(exp.to_table(name, alias=call.meta.get("alias")))
+        statement = sqlglot.parse_one(statement.sql(dialect=GoogleSQL), read="bigquery")
         for table in statement.find_all(exp.Table):
             if not table.db:
                 continue
             ref = TableRef(table.catalog or session.project, table.db, table.name)
+            if ref in session.relations:
+                name = f"t{len(relations)}"
+                relations[name] = session.relations[ref]
+                table.replace(exp.to_table(name, alias=table.alias or table.name))
+                continue
             entry = self._catalog.get(ref)
             version = self._warehouse.current(entry.uid)
             name = f"t{len(relations)}"

@@ -41,6 +41,7 @@ STAND_INS: tuple[StandIn, ...] = (
         ),
         "gcp_local.vertex.serving.prebuilt",
     ),
+    StandIn(re.compile(r"gcp-local/bigquery-ml"), "gcp_local.bigquery.ml.serve"),
     StandIn(re.compile(r"gcp-local/automl-tabular"), "gcp_local.vertex.training.stand_in.serve"),
 )
 """Who stands in for which images: the first that matches."""

@@ -25,7 +25,10 @@ class ModelStatement(exp.Expression):
 
 
 class CreateModel(ModelStatement):
-    """CREATE [OR REPLACE] MODEL [IF NOT EXISTS]: `transform` is a select list, `query` the rows."""
+    """CREATE [OR REPLACE] MODEL [IF NOT EXISTS]: `transform` is a select list, `query` the rows.
+
+    `meta["transform"]` has the texts of the items of the list.
+    """
 
     arg_types: ClassVar[dict[str, bool]] = {
         **ModelStatement.arg_types,
@@ -92,13 +95,14 @@ class ModelReader(QueryReader):
     def _create(self, node: ModelStatement) -> None:
         if self.take("TRANSFORM"):
             self.expect("(")
-            items = [self._select_item()]
+            items = [self._transformed()]
             while self.take(","):
                 if self.at(")"):
                     break
-                items.append(self._select_item())
+                items.append(self._transformed())
             self.expect(")")
-            node.set("transform", items)
+            node.set("transform", [item for item, _ in items])
+            node.meta["transform"] = [text for _, text in items]
         for word, what in (("INPUT", "INPUT and OUTPUT"), ("REMOTE", "remote models")):
             if self.at(word):
                 raise BigQueryError.lacking(f"{what} of CREATE MODEL", location="query")
@@ -108,6 +112,12 @@ class ModelReader(QueryReader):
         if self.at("(") and self.ahead().kind in ("word", "quoted") and not self.at_query():
             raise BigQueryError.lacking("CREATE MODEL with several named queries", location="query")
         node.set("query", self.query())
+
+    def _transformed(self) -> tuple[exp.Expr, str]:
+        """Read an item of a TRANSFORM clause, and its text."""
+        begun = self.index
+        item = self._select_item()
+        return item, " ".join(token.text for token in self.tokens[begun : self.index])
 
     def _options(self) -> list[exp.Expr]:
         self.expect("(")
