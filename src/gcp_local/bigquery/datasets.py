@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gcp_local.bigquery.call import Call
     from gcp_local.bigquery.catalog import Catalog, Entry
+    from gcp_local.bigquery.ml.models import Models
 
 _LACKING = {
     "defaultEncryptionConfiguration": "keys of the customer's",
@@ -37,8 +38,9 @@ _POLICIES = (0, 1, 2, 3)
 class DatasetService:
     """`bigquery.datasets`."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, models: Models) -> None:
         self._catalog = catalog
+        self._models = models
 
     def datasets_insert(self, call: Call) -> dict[str, Any]:
         """Make a dataset."""
@@ -101,10 +103,12 @@ class DatasetService:
             call.check_match(self._catalog.dataset(ref).etag)
             if not call.query.get("deleteContents") and self._catalog.holds_any(ref):
                 raise BigQueryError("resourceInUse", f"Dataset {ref} is still in use")
+            for model, _ in list(self._catalog.entries(ref, "model")):
+                self._models.drop(model)
             self._catalog.delete_dataset(ref)
 
     def datasets_undelete(self, call: Call) -> dict[str, Any]:
-        """Bring back a dataset, with what was in it, within its time travel window."""
+        """Bring back a dataset, with what was in it but models, within its time travel window."""
         ref = _ref(call)
         said = call.body.get("deletionTime")
         moment = None if said is None else _moment(said)

@@ -89,7 +89,7 @@ def _cut(value: Any, paths: list[tuple[str, ...]]) -> Any:
     if isinstance(value, list):
         return [_cut(item, paths) for item in value]
     if not isinstance(value, dict):
-        return value
+        return {}  # more was wanted of it than there is
     found = {}
     for name, item in value.items():
         rest = [path[1:] for path in paths if path[0] in (name, "*")]

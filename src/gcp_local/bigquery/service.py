@@ -20,7 +20,10 @@ from gcp_local.bigquery.ml.service import ModelService
 from gcp_local.bigquery.ml.statements import ModelStatements
 from gcp_local.bigquery.ml.store import ModelStore
 from gcp_local.bigquery.ml.trainer import Trainer
+from gcp_local.bigquery.policies import PolicyService
+from gcp_local.bigquery.projects import ProjectService
 from gcp_local.bigquery.rest import BigQueryEndpoint
+from gcp_local.bigquery.routines.service import RoutineService
 from gcp_local.bigquery.sql.executor import Executor, Handler
 from gcp_local.bigquery.sql.select import Select
 from gcp_local.bigquery.streaming import Streaming
@@ -87,7 +90,10 @@ class BigQuery:
         queries = TableQueries(executor)
         self.endpoint = BigQueryEndpoint(
             [
-                DatasetService(self.catalog),
+                DatasetService(self.catalog, self.models),
+                PolicyService(self.catalog),
+                ProjectService(projects),
+                RoutineService(self.catalog, executor),
                 TableService(self.catalog, describer, queries, partitions),
                 TableDataService(
                     self.catalog,

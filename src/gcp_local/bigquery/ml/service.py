@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.merging import check_common, merged
 from gcp_local.bigquery.references import DatasetRef, TableRef
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
 _LISTED = ("modelReference", "modelType", "labels")
 _CHANGED = ("description", "friendlyName", "labels", "expirationTime", "trainingRuns")
-_MOST = 1000
 
 
 class ModelService:
@@ -33,42 +33,32 @@ class ModelService:
         """Answer a page of a dataset's models, by name."""
         ref = DatasetRef(call.project, call.variables["datasetId"])
         self._catalog.dataset(ref)
-        token = call.query.get("pageToken", "")
-        size = min(call.query.get("maxResults", _MOST), _MOST)
-        found = [
-            (each.table, entry)
-            for each, entry in self._catalog.entries(ref, "model")
-            if each.table > token
-        ]
-        page = found[:size]
+        page, token = call.page(list(self._catalog.entries(ref, "model")))
         listed = []
         for _, entry in page:
             whole = described(entry)
             names = (*_LISTED, "creationTime", "lastModifiedTime")
             listed.append({name: whole[name] for name in names if name in whole})
         answer: dict[str, Any] = {"models": listed} if listed else {}
-        if len(found) > len(page) and page:
-            answer["nextPageToken"] = page[-1][0]
-        return answer
+        return {**answer, "nextPageToken": token} if token else answer
 
     def models_patch(self, call: Call) -> dict[str, Any]:
         """Change what a user may say of a model, or register it."""
         ref = _ref(call)
         entry = self._catalog.get(ref, "model")
-        wanted = call.headers.get("if-match")
-        if wanted and wanted != entry.etag:
-            raise BigQueryError("conditionNotMet", "Precondition check failed.")
+        call.check_match(entry.etag)
         said = {**call.body}
         runs = said.pop("trainingRuns", None)
         vertex_id = next((run.get("vertexAiModelId") for run in runs or () if run), None)
-        if "expirationTime" in said:
+        if said.get("expirationTime") is not None:
             raise BigQueryError.lacking("expiration of models")
         for name in ("modelReference", "etag", "location", "encryptionConfiguration"):
             said.pop(name, None)
         for name in said:
             if name not in _CHANGED:
                 raise BigQueryError("invalid", f"The field {name} of a model cannot be changed.")
-        body = {**entry.body, **said}
+        body = merged(entry.body, said)
+        check_common(body)
         return described(self._models.replace(ref, body, vertex_id=vertex_id))
 
     def models_delete(self, call: Call) -> None:

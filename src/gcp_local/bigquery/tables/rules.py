@@ -66,7 +66,7 @@ def prepared(
     after = _with_defaults(_with_filter(body), dataset) if before is None else _with_filter(body)
     after = checked_partitioning(after, schema)
     _check_clustering(after, schema)
-    _check_expiration(after, before or {})
+    check_expiration(after, before or {})
     _check_constraints(after, schema)
     return after
 
@@ -113,7 +113,8 @@ def _check_clustering(body: Mapping[str, Any], schema: Schema) -> None:
             raise BigQueryError("invalid", message)
 
 
-def _check_expiration(body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+def check_expiration(body: Mapping[str, Any], before: Mapping[str, Any]) -> None:
+    """Refuse a new end that is past; BigQueryError `invalid`."""
     end = body.get("expirationTime")
     if end is None or end == before.get("expirationTime"):
         return

@@ -1,0 +1,1 @@
+"""BigQuery's routines over the REST API: functions, table functions and procedures in SQL."""
