@@ -329,6 +329,11 @@ def _say_what_next(
             "what is live where, from the demo's ledger",
         ),
         (f"{run} run {pipeline} --local", "try a change of src/ or pipelines/ on sample data"),
+        (
+            f"{run.removesuffix('ecluse')}gcp-local serve --port 8085"
+            f" --state {where}/.ecluse/gcp-local",
+            "the cloud that it ran in: open http://127.0.0.1:8085/ in a browser",
+        ),
         (f"{run} check", "every setting, every pipeline, without a cloud"),
         ("make test", "everything this repository promises"),
     )

@@ -19,6 +19,7 @@ from gcp_local.page import (
     runs,
     schedules,
     states,
+    topics,
 )
 from gcp_local.page.site import Place, Visit, trail_of
 from gcp_local.page.view import Block, Card, Cards, Cell, Link, Note, Table, View
@@ -199,6 +200,7 @@ def project_page(visit: Visit, project: str) -> View:
             *visit.part(lambda: [Cards("Regions", cards, "No region has anything.", runs.EXAMPLE)]),
             *visit.part(lambda: [buckets.table(visit, visit.sources.buckets.list(own))]),
             *visit.part(lambda: [datasets.table(visit, own)]),
+            *visit.part(lambda: [topics.table(visit, own)]),
         ],
         kind="Project",
     )

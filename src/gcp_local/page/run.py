@@ -29,22 +29,15 @@ def page(visit: Visit, name: str) -> View:
     job = visit.sources.resources.get(name, PipelineJob)
     live = job.state not in TERMINAL
     tasks = [task for task in job.job_detail.task_details if task.task_unique_name]
+    nodes, edges = graph(visit, job)
+    labels = labels_of(nodes)
     blocks: list[Block] = []
     if job.HasField("error") and job.error.message:
-        failed = [task for task in tasks if states.name_of(task) == "FAILED"]
-        inner = {task.parent_task_id for task in failed}
-        links = [
-            Link(task.task_name, task_address(visit, job, task))
-            for task in failed
-            if task.task_id not in inner
-        ]
-        said = "The run failed at" if links else "The run has ended with an error."
-        blocks.append(Note(said, Tone.BAD, job.error.message, links[:_MOST_FAILED]))
+        blocks.append(_failure(visit, job, tasks, labels))
     blocks += visit.part(lambda: [facts(visit, job)])
-    nodes, edges = graph(visit, job)
     blocks += visit.part(lambda: [Graph("Graph", drawn(nodes, edges))])
-    blocks += visit.part(lambda: [_tasks(visit, job, tasks, labels_of(nodes))])
-    blocks += visit.part(lambda: _measured(visit, job, tasks))
+    blocks += visit.part(lambda: [_tasks(visit, job, tasks, labels)])
+    blocks += visit.part(lambda: _measured(visit, job, tasks, labels))
     blocks += visit.part(lambda: [_parameters(job)])
     return View(
         job.display_name or name.rpartition("/")[2],
@@ -53,6 +46,21 @@ def page(visit: Visit, name: str) -> View:
         mark=states.mark_of(job),
         live=live,
     )
+
+
+def _failure(
+    visit: Visit, job: Message, tasks: Sequence[Message], labels: Mapping[str, str]
+) -> Note:
+    """Say why a run failed, and lead to the tasks that it failed at."""
+    failed = [task for task in tasks if states.name_of(task) == "FAILED"]
+    around = {task.parent_task_id for task in failed}
+    links = [
+        Link(labels.get(task.task_unique_name, task.task_name), task_address(visit, job, task))
+        for task in failed
+        if task.task_id not in around
+    ]
+    said = "The run failed at" if links else "The run has ended with an error."
+    return Note(said, Tone.BAD, job.error.message, links[:_MOST_FAILED])
 
 
 def task_address(visit: Visit, job: Message, task: Message) -> str:
@@ -166,13 +174,16 @@ def _share(task: Message, first: datetime, last: datetime) -> tuple[float, float
     return (100 * begin, 100 * (until - begin))
 
 
-def _measured(visit: Visit, job: Message, tasks: Sequence[Message]) -> list[Block]:
+def _measured(
+    visit: Visit, job: Message, tasks: Sequence[Message], labels: Mapping[str, str]
+) -> list[Block]:
     """Show the metrics of all tasks, and what they have drawn."""
     metrics = []
     drawings: list[Block] = []
     seen: set[str] = set()
     for task in tasks:
-        link = Link(task.task_name, task_address(visit, job, task))
+        own = labels.get(task.task_unique_name, task.task_name)
+        link = Link(own, task_address(visit, job, task))
         for key in sorted(task.outputs):
             for artifact in task.outputs[key].artifacts:
                 if artifact.name in seen:
@@ -181,7 +192,7 @@ def _measured(visit: Visit, job: Message, tasks: Sequence[Message]) -> list[Bloc
                 if artifact.schema_title == plots.METRICS:
                     metrics.append((link, plots.metrics_of(artifact)))
                 else:
-                    title = f"{task.task_name}: {key}"
+                    title = f"{own}: {key}"
                     drawings += plots.plots_of(visit.sources, artifact, title)
     return [*drawings, plots.numbers("Metrics", metrics)]
 

@@ -187,6 +187,18 @@ class MessageStore:
         )
 
 
+def waiting(database: Database, project: str) -> dict[str, int]:
+    """Count what nobody has acknowledged yet, by the subscription, of a project given by its id."""
+    parent = f"projects/{project}"
+    rows = database.rows(
+        "SELECT queue, count(*) AS many FROM pubsub_deliveries WHERE acked IS NULL"
+        " AND queue >= ? AND queue < ? GROUP BY queue",
+        f"{parent}/",
+        f"{parent}0",  # "0" comes after "/"
+    )
+    return {row["queue"]: row["many"] for row in rows}
+
+
 def message_of(body: bytes) -> Message:
     """Read a message's row."""
     message = PubsubMessage()

@@ -227,7 +227,10 @@ def _announce(state: Path, cloud: Cloud) -> None:
     unfinished = state / "server.json.part"
     unfinished.write_text(json.dumps(known) + "\n")
     unfinished.replace(state / "server.json")
-    print(f"gcp-local serves {state} at {cloud.endpoint}", flush=True)  # noqa: T201
+    print(  # noqa: T201
+        f"gcp-local serves {state} at {cloud.endpoint}\nOpen that in a browser to look into it.",
+        flush=True,
+    )
 
 
 def _log_to_stderr(level: int) -> None:

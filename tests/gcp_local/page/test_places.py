@@ -252,3 +252,20 @@ def test_empty_places_say_what_would_be_there(emulator: Emulator, runs: Runs) ->
         seen = look(emulator, f"{runs.page}/{plural}")
         assert seen.status == 200
         assert example in seen.text, plural
+
+
+def test_a_topic_tells_who_is_subscribed_and_what_waits(emulator: Emulator, project: str) -> None:
+    topic, queue = f"projects/{project}/topics/news", f"projects/{project}/subscriptions/readers"
+    assert emulator.call("PUT", f"/v1/{topic}", json={}).status_code == 200
+    assert emulator.call("PUT", f"/v1/{queue}", json={"topic": topic}).status_code == 200
+    messages = {"messages": [{"data": "aGVsbG8="}, {"data": "aGVsbG8="}]}
+    assert emulator.call("POST", f"/v1/{topic}:publish", json=messages).status_code == 200
+    seen = look(emulator, f"/page/projects/{project}")
+    assert seen.table("Pub/Sub topics") == [
+        {
+            "Topic": "news",
+            "Subscription": "readers",
+            "Delivers to": "whoever pulls",
+            "Waiting": "2",
+        }
+    ]
