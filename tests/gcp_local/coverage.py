@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gcp_local.bigquery.surface import Surface
 from gcp_local.cloud import Cloud
+from gcp_local.storage.methods import IMPLEMENTED, METHODS
 
 PAGE = Path(__file__).parents[2] / "docs" / "gcp-local.md"
 BEGIN, END = "<!-- methods: begin -->\n", "<!-- methods: end -->\n"
@@ -23,11 +24,14 @@ def table() -> str:
         bigquery = Surface.load().methods
         implemented |= {name for name in bigquery if cloud.bigquery.endpoint.implements(name)}
         cloud.close()
+    implemented |= {f"storage.{name}" for name in IMPLEMENTED}
     services: dict[str, list[str]] = defaultdict(list)
     for name in methods:
         services[methods[name].service].append(name)
     for name in bigquery:
         services[name.rpartition(".")[0]].append(name)
+    for name in METHODS:
+        services[f"storage.{name.rpartition('.')[0]}"].append(f"storage.{name}")
     rows = ["| service | implemented | 501 |", "| --- | --- | --- |"]
     for service, names in sorted(services.items()):
         there = _short(name for name in names if name in implemented)

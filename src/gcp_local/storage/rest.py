@@ -9,9 +9,10 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gcp_local.errors import NotFound, Unimplemented
+from gcp_local.errors import NotFound
 from gcp_local.storage import batch, download, fields, iam
 from gcp_local.storage.bucket_rest import BucketEndpoint
+from gcp_local.storage.methods import check_implemented
 from gcp_local.storage.multipart_uploads import MultipartUploads
 from gcp_local.storage.object_rest import ObjectEndpoint
 from gcp_local.storage.refusals import check_possible
@@ -26,11 +27,6 @@ if TYPE_CHECKING:
     from gcp_local.storage.buckets import BucketStore
     from gcp_local.storage.notification_rest import NotificationEndpoint
     from gcp_local.storage.objects import ObjectStore
-
-_KNOWN = (
-    "acl", "defaultObjectAcl", "anywhereCaches", "folders",
-    "managedFolders", "restore", "bulkRestore", "storageLayout", "hmacKeys", "relocate",
-)  # fmt: skip
 
 
 class StorageEndpoint:
@@ -62,6 +58,7 @@ class StorageEndpoint:
         """Answer a request, or as much of the answer as its `fields` name."""
         if request.segments[:3] == ("batch", "storage", "v1"):
             return batch.answer(request, self.answer)
+        check_implemented(request)
         check_possible(request)
         said = request.parameters.get("fields")
         selection = fields.parse(said) if said else None
@@ -125,7 +122,5 @@ def _is_answer(request: Request) -> bool:
     return request.segments[0] != "download" and request.parameters.get("alt") != "media"
 
 
-def _unknown(request: Request) -> NotFound | Unimplemented:
-    if any(part in _KNOWN for part in request.segments[4:]):
-        return Unimplemented(f"{request.method} {request.path} is not implemented.")
+def _unknown(request: Request) -> NotFound:
     return NotFound(f"Not found: {request.method} {request.path}")
