@@ -331,6 +331,26 @@ class Catalog:
             )
         return entry
 
+    def rename(self, ref: TableRef, name: str) -> None:
+        """Give a table another name in its dataset; what is in it stays.
+
+        Raises:
+            BigQueryError: `notFound`; `duplicate`, there is one of the new name.
+
+        """
+        with self._database.transaction():
+            entry = self.get(ref)
+            new = ref.parent.table(name)
+            self.find(new)  # one that has expired goes
+            self._insert(new, _changed(entry, entry.body), "table")
+            self._database.run(
+                "DELETE FROM bigquery_entries WHERE noun = 'table' AND project = ?"
+                " AND dataset = ? AND name = ?",
+                ref.project,
+                ref.dataset,
+                ref.table,
+            )
+
     def delete(self, ref: TableRef, noun: str = "table") -> Entry:
         """Delete something, and give what it was; errors as `get`."""
         with self._database.transaction():

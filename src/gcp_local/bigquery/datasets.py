@@ -47,10 +47,23 @@ class DatasetService:
         _check_policy(call)
         body = dict(call.body)
         ref = names.dataset_of(call.project, body.pop("datasetReference", {}))
+        return _described(call, ref, self.make(ref, body))
+
+    def make(self, ref: DatasetRef, said: Mapping[str, Any]) -> Entry:
+        """Keep a new dataset, where it is said and with its defaults.
+
+        Raises:
+            ApiError: it is there, or breaks a rule.
+
+        """
+        body = dict(said)
         body["location"] = locations.canonical(body.get("location") or locations.DEFAULT)
         body.setdefault("access", [dict(entry) for entry in access.DEFAULTS])
-        entry = self._catalog.add_dataset(ref, self._checked(body))
-        return _described(call, ref, entry)
+        return self._catalog.add_dataset(ref, self._checked(body))
+
+    def change(self, ref: DatasetRef, body: dict[str, Any]) -> Entry:
+        """Keep another state of a dataset; errors as `make`."""
+        return self._catalog.replace_dataset(ref, self._checked(body))
 
     def datasets_get(self, call: Call) -> dict[str, Any]:
         """Answer a dataset."""
@@ -101,7 +114,18 @@ class DatasetService:
         ref = _ref(call)
         with self._catalog.transaction():
             call.check_match(self._catalog.dataset(ref).etag)
-            if not call.query.get("deleteContents") and self._catalog.holds_any(ref):
+            self.drop(ref, contents=bool(call.query.get("deleteContents")))
+
+    def drop(self, ref: DatasetRef, *, contents: bool) -> None:
+        """Delete a dataset.
+
+        Raises:
+            BigQueryError: there is none; without `contents`, it is not empty.
+
+        """
+        with self._catalog.transaction():
+            self._catalog.dataset(ref)
+            if not contents and self._catalog.holds_any(ref):
                 raise BigQueryError("resourceInUse", f"Dataset {ref} is still in use")
             for model, _ in list(self._catalog.entries(ref, "model")):
                 self._models.drop(model)

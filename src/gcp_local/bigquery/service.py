@@ -24,8 +24,15 @@ from gcp_local.bigquery.policies import PolicyService
 from gcp_local.bigquery.projects import ProjectService
 from gcp_local.bigquery.rest import BigQueryEndpoint
 from gcp_local.bigquery.routines.service import RoutineService
+from gcp_local.bigquery.sql.asking import Asker
+from gcp_local.bigquery.sql.ddl.statements import Ddl
+from gcp_local.bigquery.sql.dml.statements import Dml
 from gcp_local.bigquery.sql.executor import Executor, Handler
+from gcp_local.bigquery.sql.scripts.run import Tools
+from gcp_local.bigquery.sql.scripts.runner import Scripts
 from gcp_local.bigquery.sql.select import Select
+from gcp_local.bigquery.sql.statements import Statements
+from gcp_local.bigquery.sql.tables import Tables
 from gcp_local.bigquery.streaming import Streaming
 from gcp_local.bigquery.tabledata.inserting import Inserter
 from gcp_local.bigquery.tabledata.service import TableDataService
@@ -80,20 +87,26 @@ class BigQuery:
             ),
         ]
         self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
+        queries = TableQueries(executor)
+        datasets = DatasetService(self.catalog, self.models)
+        tables = Tables(self.catalog, self.warehouse, database)
+        asker = Asker(executor)
+        ddl = Ddl(tables, asker, queries, datasets)
+        statements = Statements(executor, [ddl, Dml(tables, asker)], asker, tables)
+        scripts = Scripts(Tools(statements, asker, tables, ddl))
         self.runner = JobRunner(
             JobStore(database),
-            {"query": QueryJobs(self.catalog, self.warehouse, executor)},
+            {"query": QueryJobs(self.catalog, self.warehouse, scripts)},
         )
         self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
         partitions = Partitions(self.catalog, self.warehouse, describer)
-        queries = TableQueries(executor)
         self.endpoint = BigQueryEndpoint(
             [
-                DatasetService(self.catalog, self.models),
+                datasets,
                 PolicyService(self.catalog),
                 ProjectService(projects),
-                RoutineService(self.catalog, executor),
+                RoutineService(self.catalog, scripts),
                 TableService(self.catalog, describer, queries, partitions),
                 TableDataService(
                     self.catalog,

@@ -9,14 +9,14 @@ from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.references import DatasetRef, TableRef
 from gcp_local.bigquery.schema import schema_json
-from gcp_local.bigquery.sql.parsing import parse
+from gcp_local.bigquery.sql.scripts.steps import Unkept
 from gcp_local.bigquery.sql.session import Session
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.catalog import Catalog
     from gcp_local.bigquery.engine import Cancellation
     from gcp_local.bigquery.jobs.store import JobRef
-    from gcp_local.bigquery.sql.executor import Executor
+    from gcp_local.bigquery.sql.scripts.runner import Scripts
     from gcp_local.bigquery.sql.session import Outcome
     from gcp_local.bigquery.warehouse import Warehouse
 
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class QueryJobs:
     """The kind of jobs that run SQL."""
 
-    def __init__(self, catalog: Catalog, warehouse: Warehouse, executor: Executor) -> None:
+    def __init__(self, catalog: Catalog, warehouse: Warehouse, scripts: Scripts) -> None:
         self._catalog = catalog
         self._warehouse = warehouse
-        self._executor = executor
+        self._scripts = scripts
 
     def check(self, project: str, configuration: dict[str, Any]) -> str:
         """Hold a configuration to the rules; see `Kind.check`."""
@@ -55,9 +55,8 @@ class QueryJobs:
             job=job.id,
             cancellation=cancellation,
         )
-        (statement,) = parse(query["query"])
         dry = bool(body["configuration"].get("dryRun"))
-        outcome = self._executor.run(statement, session, dry=dry)
+        outcome = self._scripts.run(query["query"], session, Unkept(), dry=dry)
         if outcome.rows is not None:
             query["destinationTable"] = self._keep(job, outcome).as_json()
         return _statistics(outcome)

@@ -11,13 +11,13 @@ from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.merging import check_common, check_lacking
 from gcp_local.bigquery.references import DatasetRef, TableRef
 from gcp_local.bigquery.routines.statements import statement_of
-from gcp_local.bigquery.sql.parsing import parse
+from gcp_local.bigquery.sql.scripts.steps import Unkept
 from gcp_local.bigquery.sql.session import Session
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.call import Call
     from gcp_local.bigquery.catalog import Catalog, Entry
-    from gcp_local.bigquery.sql.executor import Executor
+    from gcp_local.bigquery.sql.scripts.runner import Scripts
 
 _NOUN = "routine"
 _TYPES = ("SCALAR_FUNCTION", "TABLE_VALUED_FUNCTION", "PROCEDURE")
@@ -40,9 +40,9 @@ _FILTER = re.compile(r"routineType:([A-Z_]+)")
 class RoutineService:
     """`bigquery.routines`."""
 
-    def __init__(self, catalog: Catalog, executor: Executor) -> None:
+    def __init__(self, catalog: Catalog, scripts: Scripts) -> None:
         self._catalog = catalog
-        self._executor = executor
+        self._scripts = scripts
 
     def routines_insert(self, call: Call) -> dict[str, Any]:
         """Make a routine."""
@@ -117,11 +117,10 @@ class RoutineService:
         place = self._catalog.dataset(ref.parent).body.get("location", locations.DEFAULT)
         # The name is one that no routine has, for this one may be there already.
         draft = ref.parent.table(f"{ref.table[:200]}__draft")
-        statements = parse(statement_of(draft, body))
-        if len(statements) != 1:
-            raise BigQueryError("invalid", "definitionBody holds more than a routine's body.")
         session = Session(ref.project, place, clock.now(), default_dataset=None)
-        self._executor.run(statements[0], session, dry=True)
+        outcome = self._scripts.run(statement_of(draft, body), session, Unkept(), dry=True)
+        if outcome.statement_type == "SCRIPT":
+            raise BigQueryError("invalid", "definitionBody holds more than a routine's body.")
         return {**body, "language": "SQL", "routineType": kind}
 
 

@@ -67,16 +67,20 @@ class Select:
         statement = sqlglot.parse_one(statement.sql(dialect=GoogleSQL), read="bigquery")
         for table in statement.find_all(exp.Table):
             if not table.db:
+                for home in (session.temporary, session.default_dataset):
+                    if home and self._catalog.find(home.table(table.name)):
+                        table.set("db", exp.to_identifier(home.dataset))
+                        break
+            if not table.db:
                 continue
             ref = TableRef(table.catalog or session.project, table.db, table.name)
+            name = f"t{len(relations)}"
             if ref in session.relations:
-                name = f"t{len(relations)}"
                 relations[name] = session.relations[ref]
                 table.replace(exp.to_table(name, alias=table.alias or table.name))
                 continue
             entry = self._catalog.get(ref)
             version = self._warehouse.current(entry.uid)
-            name = f"t{len(relations)}"
             relations[name] = FileRelation(entry.schema, tuple(self._warehouse.paths(version)))
             referenced.append(ref)
             size += version.bytes

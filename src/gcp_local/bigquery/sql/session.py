@@ -14,6 +14,8 @@ from gcp_local.bigquery.schema import Field, Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gcp_local.bigquery.sql.tables import Transaction
+
 
 @dataclass(frozen=True)
 class Parameter:
@@ -48,6 +50,7 @@ class Session:
         relations: tables that stand for others, or that the catalog has not: a name that means one
             of these reads these rows, whatever the warehouse has (a transaction's own changes, the
             numbered rows of what a DML statement changes).
+        transaction: what the script's transaction has changed, if one is under way.
         job: the id of the job.
 
     """
@@ -61,6 +64,7 @@ class Session:
     functions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     temporary: DatasetRef | None = None
     relations: Mapping[TableRef, Relation] = field(default_factory=dict)
+    transaction: Transaction | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
     cancellation: Cancellation = field(default_factory=Cancellation)

@@ -1,0 +1,1 @@
+"""Statements that make, change and remove what the catalog has."""
