@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _MOST_BYTES = 16 * 1024 * 1024
-_MOST_CALLS = 400  # at a time; a thread is made when one is needed
+_MOST_CALLS = 400  # at a time
 _GRACE_SECONDS = 2.0
 _FAULT = "The embedded cloud failed; its log has the traceback."
 
@@ -61,8 +61,9 @@ class GrpcDoor:
         self._under_way = 0
         self._last_call = time.monotonic()
         self._server = grpc.server(
-            ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="grpc"),
+            _Threads(),
             handlers=[_Handlers(self)],
+            maximum_concurrent_rpcs=_MOST_CALLS,
             options=[
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_receive_message_length", _MOST_BYTES),
@@ -167,6 +168,23 @@ class GrpcDoor:
         with self._lock:
             self._under_way += step
             self._last_call = time.monotonic()
+
+
+class _Threads(Executor):
+    """A thread for each call. A pool's would keep a server that ends until the last is done."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Begin a call."""
+        future: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(fn(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001  (whoever asks for the result is told)
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="grpc", daemon=True).start()
+        return future
 
 
 class _Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]

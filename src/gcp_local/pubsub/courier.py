@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -64,7 +63,6 @@ class Courier:
         self._lock = threading.Lock()
         self._own: set[str] = set()  # the queues that are its business
         self._in_flight: Counter[str] = Counter()
-        self._pool: ThreadPoolExecutor | None = None
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
@@ -96,8 +94,6 @@ class Courier:
         clock.wake()
         if self._thread.is_alive():
             self._thread.join()
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
 
     # Inside
 
@@ -128,10 +124,11 @@ class Courier:
             return None
         self._deliveries.bury(queue)
         if queue.push is None:
-            return _moment(self._deliveries.next_due(name, attempts=queue.most_attempts))
+            most, now = queue.most_attempts, clock.micros(clock.now())
+            return _moment(self._deliveries.next_due(name, after=now, attempts=most))
         with self._lock:
-            free = _MOST_OF_A_QUEUE - self._in_flight[name]
-            self._in_flight += Counter()  # without those that are 0
+            of_all = _MOST_IN_FLIGHT - self._in_flight.total()
+            free = min(of_all, _MOST_OF_A_QUEUE - self._in_flight.get(name, 0))
         if free < 1:
             return None  # whoever ends rings
         for leased in self._deliveries.lease(queue, free, one_of_a_key=True):
@@ -140,11 +137,11 @@ class Courier:
         return _moment(self._deliveries.next_due(name, after=after))
 
     def _start(self, queue: Queue, push: Push, leased: Leased) -> None:
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(_MOST_IN_FLIGHT, thread_name_prefix="push")
         with self._lock:
             self._in_flight[queue.name] += 1
-        self._pool.submit(self._carry, queue, push, leased)
+        # No pool: its threads would keep a server that ends until the last answer has come.
+        arguments = (queue, push, leased)
+        threading.Thread(target=self._carry, args=arguments, name="push", daemon=True).start()
 
     def _carry(self, queue: Queue, push: Push, leased: Leased) -> None:
         """Send a message, and say what came of it."""

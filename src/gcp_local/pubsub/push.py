@@ -104,9 +104,9 @@ def _metadata(queue: Queue, message: Message) -> dict[str, str]:
 
 
 def _event(queue: Queue, leased: Leased) -> Parcel:
-    """Pack a CloudEvent: one that another service made, or one about a published message."""
+    """Pack a CloudEvent: one about a bucket, ready made, or one about a published message."""
     message = leased.message
-    if "ce-type" in message.attributes:
+    if not leased.topic.startswith("projects/"):
         headers = dict(message.attributes)
         headers |= {"ce-id": message.message_id, "content-type": _EVENT_DATA}
         return Parcel(message.data, headers)
