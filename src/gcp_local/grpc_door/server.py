@@ -22,6 +22,7 @@ from gcp_local import clock
 from gcp_local.errors import ApiError, Internal, InvalidArgument, Unavailable, Unimplemented
 from gcp_local.faults import ORDERED, ORDERED_MESSAGE
 from gcp_local.grpc_door.status import nameless_enum, status_of
+from gcp_local.rpc.patience import awaited_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,7 +121,8 @@ class GrpcDoor:
     def _unary(self, method: Method, stub: Stub, content: bytes, context: Any) -> bytes:
         def carried_out() -> bytes:
             handler = self._dispatcher.handler(method)
-            response: Message = handler(_parsed(stub, content))
+            with awaited_by(context.is_active):
+                response: Message = handler(_parsed(stub, content))
             return bytes(response.SerializeToString())
 
         with _Counted(self):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gcp_local import clock
 from gcp_local.errors import ApiError, FailedPrecondition, InvalidArgument
 from gcp_local.pubsub import kinds
+from gcp_local.rpc.patience import is_awaited
 from gcp_local.rpc.protos import Empty, Message
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ class Pulling:
             seen = clock.wakings()
             queue = self._pulled(request.subscription)
             with self._bell.awaited(queue.name):
-                leased = self._deliveries.lease(queue, most)
+                # Who has gone would keep a message from the others until its deadline.
+                leased = self._deliveries.lease(queue, most) if is_awaited() else []
                 if leased or request.return_immediately or clock.now() >= until:
                     return kinds.PullResponse(received_messages=_received(queue, leased))
                 clock.wait(min(until, self._due(queue) or until), seen)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -89,7 +88,6 @@ class Leased:
     attempt: int
     topic: str
     message: Message
-    marks: Mapping[str, str] = field(default_factory=dict)
 
 
 def queue_of(subscription: Message) -> Queue:

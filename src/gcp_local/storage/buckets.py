@@ -33,6 +33,8 @@ _FORGET = (
     "DELETE FROM multipart_uploads WHERE json_extract(body, '$.bucket') = ?",
     "DELETE FROM bucket_notifications WHERE bucket = ?",
     "DELETE FROM pubsub_attachments WHERE topic = 'buckets/' || ?",
+    "DELETE FROM pubsub_deliveries WHERE queue IN"
+    " (SELECT name FROM event_targets WHERE source = 'buckets/' || ?)",
     "DELETE FROM event_targets WHERE source = 'buckets/' || ?",
     "DELETE FROM buckets WHERE name = ?",
 )

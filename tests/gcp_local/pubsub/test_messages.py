@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,28 @@ def test_a_pull_waits_for_a_message(
     answer = subscriber.pull(subscription=subscription, max_messages=9)
     assert texts(list(answer.received_messages)) == ["x"]
     assert time.monotonic() - started < 1.5
+
+
+def test_a_client_that_has_gone_gets_no_message(
+    publisher: Publisher, subscriber: Subscriber, topic: str, subscription: str
+) -> None:
+    with pytest.raises(exceptions.DeadlineExceeded):
+        subscriber.pull(subscription=subscription, max_messages=1, timeout=0.1, retry=None)
+    publish(publisher, topic, "x")
+    assert texts(pulled(subscriber, subscription)) == ["x"]
+
+
+def test_several_who_pull_at_once_get_each_message_once(
+    publisher: Publisher, subscriber: Subscriber, topic: str, subscription: str
+) -> None:
+    publish(publisher, topic, *map(str, range(120)))
+
+    def some(_: int) -> list[str]:
+        return texts(pulled(subscriber, subscription, 10))
+
+    with ThreadPoolExecutor(6) as pool:
+        found = [text for each in pool.map(some, range(12)) for text in each]
+    assert sorted(found, key=int) == [str(number) for number in range(120)]
 
 
 def test_a_stream_brings_messages_as_they_come(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.api_core import exceptions
@@ -340,7 +342,7 @@ def killed(tmp_path: Path) -> Iterator[Emulator]:
     emulator.end()
 
 
-def test_an_event_that_was_not_taken_survives_kill_9_and_comes_again(
+def test_a_crash_loses_neither_an_object_nor_its_event(
     killed: Emulator, receiver: Receiver
 ) -> None:
     client = Client(
@@ -351,11 +353,30 @@ def test_an_event_that_was_not_taken_survives_kill_9_and_comes_again(
     bucket = client.create_bucket("my-bucket")
     killed.event_targets.add(receiver.url, bucket="my-bucket")
     receiver.statuses = [503, 204]
-    bucket.blob("x").upload_from_string("1")
-    (first,) = receiver.wait_for(1)
-    killed.kill()
+    killed.faults.add(path="/upload/*", stop=True, when="after")
+    with pytest.raises(requests.ConnectionError):
+        bucket.blob("x").upload_from_string("1", retry=None)
+    killed.wait()
     killed.restart()
-    killed.clock.advance(70)  # past the deadline and the backoff, whichever the kill left
-    again = receiver.wait_for(2)[1]
-    assert again.headers["ce-id"] == first.headers["ce-id"]
-    assert again.body == first.body
+    assert bucket.get_blob("x") is not None
+    while len(receiver.received) < 2:  # past the deadline and the backoff
+        killed.clock.advance(30)
+        time.sleep(0.02)
+    first, second = receiver.received
+    assert second.headers["ce-id"] == first.headers["ce-id"]
+    assert second.body == first.body
+    killed.clock.advance(700)
+    bucket.blob("y").upload_from_string("2")
+    assert receiver.wait_for(3)[2].headers["ce-subject"] == "objects/y"
+
+
+def test_a_deleted_bucket_sends_nothing_more(
+    emulator: Emulator, bucket: Bucket, receiver: Receiver, storage_client: Client
+) -> None:
+    emulator.event_targets.add(receiver.url, bucket=bucket.name)
+    bucket.delete()
+    again = storage_client.create_bucket(bucket.name)
+    again.blob("x").upload_from_string("1")
+    targets = emulator.ask("GET", "/gcp-local/event-targets")["targets"]
+    assert bucket.name not in [target.get("bucket") for target in targets]
+    assert not receiver.received
