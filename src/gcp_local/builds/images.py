@@ -87,8 +87,15 @@ def _of_files(
 ) -> StepImage:
     try:
         config = json.loads((files / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        entry_point, command = _words(config["entryPoint"]), _words(config["command"])
+        env = {str(name): str(value) for name, value in config["env"].items()}
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        # Files alone, as `PUT /gcp-local/images` has them: nobody said how it runs.
         return StepImage(mapped, digest=digest, cached=cached)
-    env = {name: value for name, value in config["env"].items() if name not in _OF_THE_IMAGE}
-    entry_point = mapped if mapped is not None else tuple(config["entryPoint"])
-    return StepImage(entry_point, tuple(config["command"]), env, digest, cached)
+    for name in _OF_THE_IMAGE & env.keys():
+        del env[name]
+    return StepImage(entry_point if mapped is None else mapped, command, env, digest, cached)
+
+
+def _words(said: list[str]) -> tuple[str, ...]:
+    return tuple(map(str, said))

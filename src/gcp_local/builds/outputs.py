@@ -114,7 +114,7 @@ def _matching(patterns: list[str], workspace: Path) -> list[Path]:
         inside = pattern.removeprefix("/workspace/")
         files = [
             path
-            for path in (() if inside.startswith("/") else sorted(workspace.glob(inside)))
+            for path in _found(workspace, inside)
             if path.is_file() and path.resolve().is_relative_to(workspace.resolve())
         ]
         if not files:
@@ -124,6 +124,13 @@ def _matching(patterns: list[str], workspace: Path) -> list[Path]:
             )
         found.update(dict.fromkeys(files))
     return list(found)
+
+
+def _found(workspace: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(workspace.glob(pattern))
+    except (NotImplementedError, ValueError):  # absolute, or no pattern at all
+        return []
 
 
 def _result(path: Path, location: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from gcp_local.builds.messages import (
     ListBuildsResponse,
     Status,
 )
-from gcp_local.builds.run import Run
+from gcp_local.builds.run import SERVER_STOPPED, Run
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Message, copy_of, timestamp
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from gcp_local.builds.workshop import Workshop
 
 _CANCEL_SECONDS, _CLOSING_SECONDS = 10.0, 15.0
-SERVER_STOPPED = "The embedded cloud's server stopped while this build ran."
 
 
 class Builds:

@@ -49,6 +49,8 @@ def check_steps(build: Message, limit: float) -> None:
     for index, step in enumerate(steps):
         where = f"[{index}]"
         _check_lengths(step, where)
+        if any("\0" in text for text in (*step.args, step.entrypoint, step.dir_, step.script)):
+            _refuse(where, "a step cannot hold a NUL character")
         _check_order(step, index, known)
         _check_environment(step.env, f"steps{where}.env")
         _check_volumes(step.volumes, f"steps{where}.volumes", build.options.volumes)

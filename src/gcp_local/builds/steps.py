@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
@@ -19,10 +19,11 @@ from gcp_local.builds.log import StepLog
 from gcp_local.builds.messages import Status
 from gcp_local.builds.rooms import WORKSPACE, Room, StepRoom, placed
 from gcp_local.builds.step_checks import seconds_of
-from gcp_local.containers.processes import Command, ProcessGroup, StoppedError
+from gcp_local.containers.processes import Command, StoppedError
 
 if TYPE_CHECKING:
     from gcp_local.builds.log import BuildLog
+    from gcp_local.builds.stopping import Stopper
     from gcp_local.builds.workshop import Workshop
     from gcp_local.rpc.protos import Message
 
@@ -68,8 +69,7 @@ class StepRunner:
         shop: the stores and the host.
         room: the build's folders.
         log: the build's log.
-        group: the processes of the build.
-        halted: set when the build's processes were asked to end.
+        stopper: starts the build's processes, and ends them.
         base: the folder that relative directories are in.
         env: the variables of every step.
         secrets: the values of the build's secrets, by variable.
@@ -80,8 +80,7 @@ class StepRunner:
     shop: Workshop
     room: Room
     log: BuildLog
-    group: ProcessGroup
-    halted: threading.Event
+    stopper: Stopper
     base: Path
     env: Mapping[str, str]
     secrets: Mapping[str, str]
@@ -106,7 +105,7 @@ class StepRunner:
         except PullError as error:
             log.say(f"Error response from daemon: {error}")
             why, status = f'error pulling build step {index} "{step.name}"', int(Status.FAILURE)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.say(str(error))
             why, status, code = f"starting step container failed: {error}", Status.FAILURE, 127
         except StoppedError:
@@ -116,7 +115,7 @@ class StepRunner:
             status = Status.FAILURE if code else Status.SUCCESS
             if timed_out:
                 why, status = "step timed out", Status.TIMEOUT
-            elif code and self.halted.is_set():
+            elif code and self.stopper.halted.is_set():
                 status = Status.CANCELLED
         if several:
             self.log.say(f"Finished {named}")
@@ -147,7 +146,7 @@ class StepRunner:
         os.mkfifo(command.log)
         pipe = os.open(command.log, os.O_RDONLY | os.O_NONBLOCK)
         try:
-            process = self.group.start(command)
+            process = self.stopper.group.start(command)
         except BaseException:
             os.close(pipe)
             raise
@@ -207,8 +206,8 @@ class StepRunner:
 
     def _folder(self, said: str) -> Path:
         """Find the folder that a step runs in; docker makes it if it is missing."""
-        folder = self.base / said if said else self.base
-        if PurePosixPath(said).is_absolute() and not folder.is_relative_to(self.room.folder):
+        folder = Path(os.path.normpath(self.base / said))
+        if not folder.is_relative_to(self.room.folder):
             raise NotADirectoryError(
                 f"the embedded cloud runs steps below {WORKSPACE} and their volumes, not in {said}"
             )
