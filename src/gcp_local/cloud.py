@@ -24,6 +24,7 @@ from gcp_local.metadata_server.rest import MetadataServer
 from gcp_local.page.rest import PageEndpoint
 from gcp_local.page.site import Sources
 from gcp_local.pubsub.service import PubSub
+from gcp_local.registry.images import ImageRegistry
 from gcp_local.registry.packages import PackageRegistry
 from gcp_local.registry.rest import RegistryHost
 from gcp_local.registry.service import ArtifactRegistry
@@ -127,6 +128,9 @@ class Cloud:
         self.bigquery.models.registered_in(
             VertexRegistry(platform, self.vertex.models, self.vertex.evaluations)
         )
+        self.image_registry = ImageRegistry(
+            self.database, self.resources, self.packages, self.images
+        )
         self.builds = CloudBuild(
             database=self.database,
             resources=self.resources,
@@ -135,6 +139,7 @@ class Cloud:
             objects=self.objects,
             buckets=self.buckets,
             host=self.host,
+            registry=self.image_registry,
             endpoint=endpoint,
             state=state,
             work=platform.work / "builds",
@@ -174,7 +179,7 @@ class Cloud:
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
         self.admin = AdminEndpoint(
             self.state,
-            self.images,
+            self.image_registry,
             self.faults,
             grpc_endpoint=grpc_endpoint,
             commits=self.builds.commits,

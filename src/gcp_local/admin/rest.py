@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from gcp_local.builds.secrets import SecretStore
     from gcp_local.faults import Faults
     from gcp_local.iam.service import IAM
-    from gcp_local.images.store import ImageStore
     from gcp_local.pubsub.targets import EventTargets
+    from gcp_local.registry.images import ImageRegistry
 
 _SECONDS = re.compile(r"[0-9]{1,12}(\.[0-9]{1,6})?s")
 
@@ -52,7 +52,7 @@ class AdminEndpoint:
     def __init__(
         self,
         state: Path,
-        images: ImageStore,
+        images: ImageRegistry,
         faults: Faults,
         *,
         grpc_endpoint: str,
@@ -108,7 +108,11 @@ class AdminEndpoint:
         if not repository:
             raise InvalidArgument("The query parameter 'repository' is required.")
         tag = request.parameters.get("tag")
-        digest = self._images.add(repository, io.BytesIO(request.body), tag)
+        tar = io.BytesIO(request.body)
+        if request.parameters.get("push"):  # as `docker push`: there must be such a repository
+            digest = self._images.push(repository, tar, tag or "latest")
+        else:
+            digest = self._images.put(repository, tar, tag)
         return Answer.of_json({"digest": digest, "reference": f"{repository}@{digest}"})
 
     def _source(self, request: Request) -> Answer:

@@ -14,6 +14,7 @@ from gcp_local.builds.docker.daemon import Daemon, split
 from gcp_local.builds.failures import BuildFailedError
 from gcp_local.builds.messages import FailureType, HashType
 from gcp_local.errors import ApiError
+from gcp_local.registry.images import package_of
 from gcp_local.rpc.protos import Message, timestamp
 
 if TYPE_CHECKING:
@@ -59,22 +60,14 @@ def push_images(build: Message, room: Room, shop: Workshop, log: BuildLog) -> No
         assert tar is not None  # found above, and a build's docker forgets nothing
         try:
             with tar.open("rb") as file:
-                digest = shop.host.images.add(name, file, tag)
+                digest = shop.registry.push(name, file, tag)
         except ApiError as error:
             message = f"failed to push {reference}: {error.message}"
             raise BuildFailedError(message, FailureType.PUSH_FAILED) from None
         log.say(f"{tag}: digest: {digest} size: {tar.stat().st_size}")
         result = build.results.images.add(name=reference, digest=digest)
-        result.artifact_registry_package = _package(name)
+        result.artifact_registry_package = package_of(name)
         span(result.push_timing, began, clock.now())
-
-
-def _package(name: str) -> str:
-    """Give the name that an image has as a package of Artifact Registry."""
-    host, project, repository, package = name.split("/", 3)
-    location = host.removesuffix("-docker.pkg.dev")
-    escaped = package.replace("/", "%2F")
-    return f"projects/{project}/locations/{location}/repositories/{repository}/packages/{escaped}"
 
 
 def upload_objects(build: Message, room: Room, shop: Workshop, log: BuildLog) -> None:

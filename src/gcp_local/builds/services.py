@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.containers.host import ContainerHost
+    from gcp_local.registry.images import ImageRegistry
     from gcp_local.resources.collection import Resources
     from gcp_local.resources.database import Database
     from gcp_local.resources.operations import Operations
@@ -41,6 +42,7 @@ class CloudBuild:
         objects: ObjectStore,
         buckets: BucketStore,
         host: ContainerHost,
+        registry: ImageRegistry,
         endpoint: str,
         state: Path,
         work: Path,
@@ -59,6 +61,7 @@ class CloudBuild:
             endpoint=endpoint,
             commits=self.commits,
             secrets=self.secrets,
+            registry=registry,
             work=work.resolve(),
             alarms=Alarms(),
             slots=Slots(AT_ONCE),

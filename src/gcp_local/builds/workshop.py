@@ -10,6 +10,7 @@ from gcp_local.builds.commits import CommitStore
 from gcp_local.builds.secrets import SecretStore
 from gcp_local.containers.host import ContainerHost
 from gcp_local.containers.slots import Slots
+from gcp_local.registry.images import ImageRegistry
 from gcp_local.resources.collection import Resources
 from gcp_local.resources.database import Database
 from gcp_local.resources.operations import Operations
@@ -26,6 +27,7 @@ class Workshop:
         endpoint: where the server is, for the programs of the steps.
         commits: the commits that builds can be made from.
         secrets: the secrets that builds can ask for.
+        registry: where images are pushed to.
         work: a folder for the rooms of the builds that run; emptied at each start.
         alarms: times at which something ends.
         slots: a place for each build that runs; others are QUEUED.
@@ -42,6 +44,7 @@ class Workshop:
     endpoint: str
     commits: CommitStore
     secrets: SecretStore
+    registry: ImageRegistry
     work: Path
     alarms: Alarms
     slots: Slots

@@ -93,11 +93,18 @@ class ImageStore:
             shutil.rmtree(unpacked, ignore_errors=True)
         self._reference_path(repository, f"@{digest}").touch()
         if tag is not None:
-            path = self._reference_path(repository, f":{tag}")
-            unfinished = path.with_name(f"{uuid.uuid4().hex}.part")
-            unfinished.write_text(digest)
-            unfinished.replace(path)
+            self.tag(repository, f"sha256:{digest}", tag)
         return f"sha256:{digest}"
+
+    def tag(self, repository: str, digest: str, tag: str) -> str:
+        """Let a tag name an image that is there, whatever it named before; give the digest."""
+        if not _TAG.fullmatch(tag):
+            raise InvalidArgument(f"Invalid image tag: {tag!r}")
+        path = self._reference_path(repository, f":{tag}")
+        unfinished = path.with_name(f"{uuid.uuid4().hex}.part")
+        unfinished.write_text(digest.removeprefix("sha256:"))
+        unfinished.replace(path)
+        return digest
 
     def digest_of(self, image: str) -> str | None:
         """Find the digest (`sha256:…`) that an image's reference names now; None if none.

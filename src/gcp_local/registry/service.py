@@ -93,7 +93,7 @@ class ArtifactRegistry:
     def list_packages(self, request: Message) -> Message:
         """Answer a repository's packages."""
         parent = self._named(request.parent)
-        self._packages.require_repository(parent)
+        self._resources.get(parent, Repository)
         page, token = list_page(
             self._resources.children(parent, Package),
             request,

@@ -9,6 +9,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from google.cloud import artifactregistry_v1
 from google.cloud.devtools import cloudbuild_v1
 from google.cloud.storage import Bucket, Client
 
@@ -63,6 +64,13 @@ class Place:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"the build stays as it is: {self.get(build)}")
+
+    def image_repository(self, *, immutable: bool = False) -> str:
+        """Make a repository for images; give its address."""
+        client: Any = artifactregistry_v1.ArtifactRegistryClient(**self.emulator.gapic)
+        repository = {"format_": "DOCKER", "docker_config": {"immutable_tags": immutable}}
+        client.create_repository(parent=self.parent, repository_id="images", repository=repository)
+        return f"europe-west1-docker.pkg.dev/{self.project}/images"
 
     def log(self, build: Any) -> str:
         """Give the build's log as it is in its bucket; nothing if it is not there."""

@@ -22,7 +22,6 @@ from tests.gcp_local.builds.place import Place
 from tests.gcp_local.emulators import Emulator
 
 ROOT = Path(__file__).parents[3]
-IMAGES = "europe-west1-docker.pkg.dev/test-images/images"
 
 
 def small_repository(root: Path, suffix: str) -> tuple[Repository, str]:
@@ -33,6 +32,9 @@ def small_repository(root: Path, suffix: str) -> tuple[Repository, str]:
     for name in ("churn", "ecluse"):
         leave = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "src" / name, root / "src" / name, ignore=leave)
+    for environment in ("dev", "nonprod", "prod"):
+        own = f"test-nonprod-{suffix}/images"
+        repository.replace(f"environments/{environment}.yaml", "test-images/images", own)
     measure = MEASURE.format(image="runtime", imports="import churn", value="accuracy")
     repository.write("pipelines/components/measure.py", measure)
     return repository, repository.commit("As it comes")
@@ -89,13 +91,14 @@ def test_image_release_and_promotion_run_as_they_come(emulator: Emulator, tmp_pa
     registered(nonprod, connected, "ecluse-release", "release.yaml")
     registered(prod, connected, "ecluse-promote", "promote.yaml")
 
+    repository_of_images = nonprod.image_repository(immutable=True)
     images = {}
     for target in ("runtime", "tool"):
-        name = f"{IMAGES}/{target}:{suffix}"
+        name = f"{repository_of_images}/{target}:{suffix}"
         build = ran(nonprod, "ecluse-image", commit, _TARGET=target, _IMAGE=name)
         (pushed,) = build.results.images
         assert pushed.name == name
-        images[target] = f"{IMAGES}/{target}@{pushed.digest}"
+        images[target] = f"{repository_of_images}/{target}@{pushed.digest}"
 
     build = ran(
         nonprod,

@@ -10,6 +10,7 @@ import zipfile
 
 import pytest
 from google.api_core import exceptions
+from google.cloud import artifactregistry_v1
 
 from tests.gcp_local.builds.place import COMMIT, Place, shell, tar_of
 
@@ -115,7 +116,7 @@ def test_a_commit_that_was_put_here_is_a_source(place: Place) -> None:
 
 
 def test_images_are_pushed_when_the_build_has_succeeded(place: Place) -> None:
-    image = f"europe-west1-docker.pkg.dev/{place.project}/images/app"
+    image = f"{place.image_repository()}/app"
     dockerfile = "FROM python:3.11\nCOPY app.py /srv/\nENV PYTHONPATH=/srv\n"
     dockerfile += 'ENTRYPOINT ["python3", "-m", "app"]\n'
     files = {"Dockerfile": dockerfile, "app.py": "print('the app runs')\n"}
@@ -137,6 +138,9 @@ def test_images_are_pushed_when_the_build_has_succeeded(place: Place) -> None:
     package = f"projects/{place.project}/locations/europe-west1/repositories/images/packages/app"
     assert build.results.images[0].artifact_registry_package == package
     assert list(build.images) == list(build.artifacts.images)
+    registry = artifactregistry_v1.ArtifactRegistryClient(**place.emulator.gapic)
+    tag = registry.get_tag(name=f"{package}/tags/2")
+    assert tag.version == f"{package}/versions/{digest}"
     later = place.run({"name": f"{image}@{digest}"}, shell("true"))
     assert later.status.name == "SUCCESS", place.log(later)
     assert later.results.build_step_images[0] == digest
@@ -150,17 +154,37 @@ def test_an_image_that_no_step_made_fails_the_build(place: Place) -> None:
     assert "failed to find one or more images after execution" in place.log(build)
 
 
-def test_an_image_for_a_registry_that_is_not_here_cannot_be_pushed(place: Place) -> None:
-    build = place.run(
+@pytest.mark.parametrize("repository", ["gcr.io/acme", "europe-west1-docker.pkg.dev/acme-0/none"])
+def test_an_image_cannot_be_pushed_to_a_repository_that_is_not_here(
+    place: Place, repository: str
+) -> None:
+    image = f"{repository}/app:1"
+    steps = [
         shell("printf 'FROM scratch\\n' > Dockerfile"),
-        {"name": DOCKER, "args": ["build", "-t", "gcr.io/acme/app:1", "."]},
-        images=["gcr.io/acme/app:1"],
-    )
+        {"name": DOCKER, "args": ["build", "-t", image, "."]},
+    ]
+    build = place.run(*steps, images=[image])
     assert (build.status.name, build.failure_info.type_.name) == ("FAILURE", "PUSH_FAILED")
+    build = place.run(*steps, {"name": DOCKER, "args": ["push", image]})
+    assert (build.status.name, build.failure_info.type_.name) == ("FAILURE", "USER_BUILD_STEP")
+
+
+def test_a_step_pushes_at_once_and_a_tag_that_is_immutable_stays(place: Place) -> None:
+    image = f"{place.image_repository(immutable=True)}/app:1"
+    steps = [
+        shell('printf "FROM scratch\\nENV A=$A\\n" > Dockerfile', env=["A=$_A"]),
+        {"name": DOCKER, "args": ["build", "-t", "app", "."]},
+        {"name": DOCKER, "args": ["tag", "app", image]},
+        {"name": DOCKER, "args": ["push", image]},
+    ]
+    for value, ends in (("1", "SUCCESS"), ("1", "SUCCESS"), ("2", "FAILURE")):
+        build = place.run(*steps, substitutions={"_A": value})
+        assert build.status.name == ends, place.log(build)
+    assert "tag immutability" in place.log(build)
 
 
 def test_nothing_is_pushed_when_a_step_fails(place: Place) -> None:
-    image = f"europe-west1-docker.pkg.dev/{place.project}/images/app:1"
+    image = f"{place.image_repository()}/app:1"
     build = place.run(
         shell("printf 'FROM scratch\\n' > Dockerfile"),
         {"name": DOCKER, "args": ["build", "-t", image, "."]},

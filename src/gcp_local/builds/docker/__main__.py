@@ -106,7 +106,7 @@ def _push(words: list[str]) -> None:
 
 
 def _put(repository: str, tag: str, tar: Path) -> str:
-    query = urllib.parse.urlencode({"repository": repository, "tag": tag})
+    query = urllib.parse.urlencode({"repository": repository, "tag": tag, "push": 1})
     request = urllib.request.Request(  # noqa: S310  (the embedded cloud's own address)
         f"{os.environ['GCP_LOCAL']}/gcp-local/images?{query}", data=tar.read_bytes(), method="PUT"
     )
