@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gcp_local.bigquery.call import Call
-    from gcp_local.bigquery.catalog import Catalog
+    from gcp_local.bigquery.catalog import Catalog, Entry
+    from gcp_local.resources.database import Database
 
 _ROLE = re.compile(r"(roles|(projects|organizations)/[^/]+/roles)/[A-Za-z0-9_.]+")
 _MEMBER = re.compile(
@@ -30,8 +31,9 @@ _PERMISSION = re.compile(r"[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*){2,}")
 class PolicyService:
     """`getIamPolicy`, `setIamPolicy`, `testIamPermissions` of `bigquery.tables` and `.routines`."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, database: Database) -> None:
         self._catalog = catalog
+        self._database = database
 
     def tables_get_iam_policy(self, call: Call) -> dict[str, Any]:
         """Answer who may do what with a table."""
@@ -58,7 +60,7 @@ class PolicyService:
         return self._tested(call, "routine")
 
     def _given(self, call: Call, noun: str) -> dict[str, Any]:
-        return _written(self._catalog.policy(self._catalog.get(_ref(call, noun), noun)))
+        return _written(self._policy(self._catalog.get(_ref(call, noun), noun)))
 
     def _kept(self, call: Call, noun: str) -> dict[str, Any]:
         said = call.body.get("policy")
@@ -67,15 +69,23 @@ class PolicyService:
         _check(said)
         with self._catalog.transaction():
             entry = self._catalog.get(_ref(call, noun), noun)
-            now = _written(self._catalog.policy(entry))
+            now = _written(self._policy(entry))
             if said.get("etag") not in (None, now["etag"]):
                 raise Aborted(
                     "There were concurrent policy changes. Please retry the whole"
                     " read-modify-write with exponential backoff."
                 )
             kept = {"bindings": said["bindings"]} if said.get("bindings") else {}
-            self._catalog.set_policy(entry, kept)
+            self._database.run(
+                "INSERT OR REPLACE INTO bigquery_policies VALUES (?, ?)",
+                entry.uid,
+                json.dumps(kept),
+            )
         return _written(kept)
+
+    def _policy(self, entry: Entry) -> dict[str, Any]:
+        row = self._database.row("SELECT body FROM bigquery_policies WHERE uid = ?", entry.uid)
+        return {} if row is None else dict(json.loads(row["body"]))
 
     def _tested(self, call: Call, noun: str) -> dict[str, Any]:
         self._catalog.get(_ref(call, noun), noun)

@@ -104,7 +104,7 @@ class BigQuery:
         self.endpoint = BigQueryEndpoint(
             [
                 datasets,
-                PolicyService(self.catalog),
+                PolicyService(self.catalog, database),
                 ProjectService(projects),
                 RoutineService(self.catalog, scripts),
                 TableService(self.catalog, describer, queries, partitions),
@@ -120,7 +120,7 @@ class BigQuery:
             projects,
         )
         self.workers: Sequence[Worker] = [self.runner]
-        for uid in self.catalog.forget_deleted():
+        for uid in self.catalog.deleted.forget():
             self.warehouse.forget(uid)
         self.warehouse.recover()
         store.recover()

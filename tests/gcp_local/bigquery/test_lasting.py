@@ -1,0 +1,163 @@
+"""What time and a `kill -9` do to datasets, tables and rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, NotFound
+from google.cloud.bigquery import Client, Dataset, SchemaField, Table
+
+from tests.gcp_local.emulators import Emulator, start
+
+NUMBER = [SchemaField("n", "INT64")]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A server of these tests' own: they kill it, and set it forward."""
+    server = start(tmp_path_factory.mktemp("state"))
+    yield server
+    server.end()
+
+
+@pytest.fixture
+def client(server: Emulator, project: str) -> Client:
+    return Client(
+        project=project, credentials=server.credentials, client_options=server.client_options
+    )
+
+
+@pytest.fixture
+def dataset(client: Client) -> Dataset:
+    return client.create_dataset("shop")
+
+
+def numbers(client: Client, table: Table) -> list[int]:
+    return sorted(row["n"] for row in client.list_rows(table))
+
+
+def files(server: Emulator) -> int:
+    return len(list((server.state / "bigquery").glob("*.parquet")))
+
+
+def test_everything_is_there_again_after_a_kill(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    dataset.labels = {"team": "growth"}
+    dataset = client.update_dataset(dataset, ["labels"])
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    client.insert_rows_json(table, [{"n": 1}, {"n": 2}], row_ids=["a", "b"])
+    policy = client.get_iam_policy(table)
+    policy.bindings.append({"role": "roles/bigquery.dataViewer", "members": {"allUsers"}})
+    client.set_iam_policy(table, policy)
+    table = client.get_table(table)
+    server.kill()
+    server.start()
+
+    assert client.get_dataset("shop").etag == dataset.etag
+    kept = client.get_table(table)
+    assert (kept.etag, kept.schema, kept.modified) == (table.etag, table.schema, table.modified)
+    assert kept.streaming_buffer.estimated_rows == 2
+    assert client.get_iam_policy(table).bindings == policy.bindings
+    client.insert_rows_json(table, [{"n": 2}, {"n": 3}], row_ids=["b", "c"])
+    assert numbers(client, table) == [1, 2, 3]
+
+
+def test_a_kill_amid_streaming_loses_no_row_and_doubles_none(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    path = f"/bigquery/v2{table.path}/insertAll"
+    said: list[int] = []
+    killed = threading.Event()
+
+    def stream(lane: int) -> None:
+        for n in range(lane, 10_000, 4):
+            try:
+                answer = server.call("POST", path, json={"rows": [{"json": {"n": n}}]})
+            except requests.RequestException:
+                return
+            assert answer.status_code == 200
+            said.append(n)
+            if len(said) > 60:
+                killed.set()
+
+    lanes = [threading.Thread(target=stream, args=(lane,)) for lane in range(4)]
+    for lane in lanes:
+        lane.start()
+    killed.wait(20)
+    server.kill()
+    for lane in lanes:
+        lane.join()
+    server.start()
+
+    found = numbers(client, table)
+    assert len(found) == len(set(found))
+    assert set(said) <= set(found)
+    assert len(found) <= len(said) + len(lanes), "only what was under way is uncertain"
+
+
+def test_streamed_rows_leave_the_buffer_and_their_ids_are_forgotten(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    client.insert_rows_json(table, [{"n": 1}], row_ids=["a"])
+    server.clock.advance(61)
+    client.insert_rows_json(table, [{"n": 1}], row_ids=["a"])
+    assert numbers(client, table) == [1, 1]
+    server.clock.advance(1800)
+
+    kept = client.get_table(table)
+    assert (kept.num_rows, kept.num_bytes, kept.streaming_buffer) == (2, 16, None)
+
+
+def test_a_table_whose_time_has_come_is_gone(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    dataset.default_table_expiration_ms = 3_600_000
+    client.update_dataset(dataset, ["default_table_expiration_ms"])
+    for name in ("a", "b"):
+        table = client.create_table(Table(dataset.table(name), schema=NUMBER))
+    server.clock.advance(3601)
+
+    with pytest.raises(NotFound, match=f"Not found: Table {client.project}:shop.b"):
+        client.get_table(table)
+    again = client.create_table(Table(dataset.table("a"), schema=NUMBER))
+    assert [item.table_id for item in client.list_tables(dataset)] == ["a"]
+    assert numbers(client, again) == []
+    client.delete_table(again)
+    client.delete_dataset(dataset)
+
+
+def test_a_dataset_can_be_had_back_while_time_travel_goes(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    client.insert_rows_json(table, [{"n": 1}])
+    path = f"/bigquery/v2/projects/{client.project}/datasets/shop:undelete"
+    client.delete_dataset(dataset, delete_contents=True)
+    server.kill()
+    server.start()
+    server.clock.advance(6 * 86_400)
+
+    assert server.call("POST", path, json={}).status_code == 200
+    assert numbers(client, table) == [1]
+    client.delete_dataset(dataset, delete_contents=True)
+    server.clock.advance(8 * 86_400)
+    assert server.call("POST", path, json={}).status_code == 404
+
+
+def test_what_is_refused_leaves_no_trace(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    before = files(server)
+    client.insert_rows_json(table, [{"n": "x"}])
+    with pytest.raises(BadRequest):
+        client.insert_rows_json(table, [])
+
+    assert files(server) == before
+    assert numbers(client, table) == []
