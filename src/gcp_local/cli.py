@@ -84,6 +84,7 @@ examples:
       where faults.json has {"faults": [{"path": "/storage/*", "error": 503, "rate": 0.1}]}
 
 while it runs, under its address:
+  GET    /                     in a browser: what is in it, and what it is doing
   GET    /gcp-local/server     whose server this is
   PUT    /gcp-local/images     put an image here, in the place of docker build and docker push
   PUT    /gcp-local/sources    put a commit here, in the place of a push to a git host

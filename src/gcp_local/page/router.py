@@ -15,6 +15,7 @@ from gcp_local.page import (
     lineage,
     models,
     overview,
+    places,
     run,
     runs,
     schedules,
@@ -64,7 +65,7 @@ def view(visit: Visit, segments: tuple[str, ...]) -> View:
 def _of_project(visit: Visit, project: str, rest: list[str]) -> View:
     match rest:
         case []:
-            return overview.project_page(visit, project)
+            return places.project_page(visit, project)
         case ["datasets", dataset]:
             return datasets.dataset_page(visit, project, dataset)
         case ["datasets", dataset, "tables", own]:
@@ -80,9 +81,9 @@ def _of_location(visit: Visit, place: Place, rest: list[str]) -> View:
     name = "/".join((place.name, *rest))
     match rest:
         case []:
-            return overview.shelf_page(visit, place, "pipelineJobs")
+            return places.shelf_page(visit, place, "pipelineJobs")
         case [plural]:
-            return overview.shelf_page(visit, place, plural)
+            return places.shelf_page(visit, place, plural)
         case ["pipelines", pipeline]:
             shown = runs.comparison(visit, place, pipeline)
             return _placed(visit, place, shown, "pipelineJobs")
@@ -109,5 +110,5 @@ def _resource(visit: Visit, place: Place, rest: list[str], name: str) -> View:
 
 
 def _placed(visit: Visit, place: Place, shown: View, plural: str) -> View:
-    link = Link(overview.title_of(plural), visit.names.href(f"{place.name}/{plural}"))
+    link = Link(places.title_of(plural), visit.names.href(f"{place.name}/{plural}"))
     return replace(shown, trail=trail_of(visit, place.name, link))

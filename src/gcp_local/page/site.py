@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gcp_local.storage.objects import ObjectStore
     from gcp_local.vertex.metadata.store import MetadataGraph
 
+_LOCATION = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 _LOG = logging.getLogger("gcp_local")
 
 
@@ -112,8 +114,10 @@ class Visit:
         return found
 
     def place(self, project: str, location: str) -> Place:
-        """Give a location of a project that has been heard of."""
+        """Give a location of a project that has been heard of; NotFound, if it can be none."""
         number, own = self.project(project)
+        if not _LOCATION.fullmatch(location):
+            raise NotFound(f"{location!r:.80} is no location.")
         return Place(number, own, location)
 
     def part(self, make: Callable[[], Sequence[Block]]) -> Sequence[Block]:

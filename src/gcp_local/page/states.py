@@ -34,7 +34,7 @@ _MARKS = {
 }
 _PREFIXES = ("PIPELINE_STATE_", "JOB_STATE_")
 UNKNOWN = Mark("Unknown", Tone.SOFT, "?")
-AHEAD = Mark("Not started", Tone.WAIT, _WAIT)
+AHEAD = Mark("Not started", Tone.SOFT, _WAIT)
 MISSED = Mark("Not reached", Tone.SOFT, _OFF)
 LIVE = frozenset({"RUNNING", "WORKING", "CANCELLING", "PENDING", "QUEUED"})
 
