@@ -45,13 +45,16 @@ class Cancellation:
     """Lets somebody else end what is running: a call of `cancel` calls what is to be told."""
 
     cancelled: bool = False
+    why: str = ""
     _told: list[Callable[[], object]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def cancel(self) -> None:
+    def cancel(self, why: str = "User requested cancellation") -> None:
         """Ask for the end. Returns at once."""
         with self._lock:
-            self.cancelled = True
+            if self.cancelled:
+                return
+            self.cancelled, self.why = True, why
             told = list(self._told)
         for tell in told:
             tell()
@@ -76,9 +79,7 @@ class Cancellation:
     def check(self) -> None:
         """Raise `stopped` if the end was asked for."""
         if self.cancelled:
-            raise BigQueryError(
-                "stopped", "Job execution was cancelled: User requested cancellation"
-            )
+            raise BigQueryError("stopped", f"Job execution was cancelled: {self.why}")
 
 
 class Engine:

@@ -13,6 +13,7 @@ from gcp_local.errors import ApiError
 _CODES = {
     "accessDenied": (403, "PERMISSION_DENIED"),
     "backendError": (503, "UNAVAILABLE"),
+    "bytesBilledLimitExceeded": (400, "INVALID_ARGUMENT"),
     "conditionNotMet": (412, "FAILED_PRECONDITION"),
     "duplicate": (409, "ALREADY_EXISTS"),
     "internalError": (500, "INTERNAL"),
@@ -24,7 +25,7 @@ _CODES = {
     "resourceInUse": (400, "FAILED_PRECONDITION"),
     "resourcesExceeded": (400, "INVALID_ARGUMENT"),
     "responseTooLarge": (403, "PERMISSION_DENIED"),
-    "stopped": (200, "CANCELLED"),
+    "stopped": (499, "CANCELLED"),
     "timeout": (400, "INVALID_ARGUMENT"),
 }
 

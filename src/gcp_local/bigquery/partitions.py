@@ -132,6 +132,14 @@ class Partitioning:
         column = pa.repeat(pa.scalar(begins, pa.timestamp("us", tz="UTC")), rows.num_rows)
         return rows.append_column(PARTITION_TIME, column)
 
+    def with_hidden(self, shape: pa.Schema) -> pa.Schema:
+        """Add the hidden column to the shape of the rows, where the table has it."""
+        import pyarrow as pa
+
+        if not self.ingested:
+            return shape
+        return shape.append(pa.field(PARTITION_TIME, pa.timestamp("us", tz="UTC")))
+
     def as_message(self) -> str:
         """Say it as BigQuery's refusals do."""
         if self.kind == "RANGE":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterable, Sequence
-from datetime import date, datetime, time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,50 +15,74 @@ from gcp_local.bigquery.schema import Field, Schema
 if TYPE_CHECKING:
     import pyarrow as pa
 
+INT64, FLOAT64, ISO8601 = "INT64", "FLOAT64", "ISO8601_STRING"
+_Write = Callable[[Any], Any]
 
-def rows_json(rows: pa.Table, schema: Schema, *, int64_timestamps: bool) -> list[dict[str, Any]]:
+
+def rows_json(
+    rows: pa.Table, schema: Schema, *, int64_timestamps: bool = False, timestamps: str = ""
+) -> list[dict[str, Any]]:
     """Write rows.
 
     Args:
         rows: in the Arrow types of the schema.
         schema: their columns.
         int64_timestamps: TIMESTAMP in microseconds, which is what clients ask for; else in seconds.
+        timestamps: the same, said whole: INT64, FLOAT64 or ISO8601_STRING.
 
     """
-    columns = [
-        [_cell(value, field, int64_timestamps) for value in column.to_pylist()]
-        for column, field in zip(rows.columns, schema, strict=True)
-    ]
-    return [{"f": [{"v": value} for value in row]} for row in zip(*columns, strict=True)]
+    form = timestamps or (INT64 if int64_timestamps else FLOAT64)
+    columns = []
+    for column, field in zip(rows.columns, schema, strict=True):
+        write = _writer(field, form)
+        columns.append([{"v": write(value)} for value in column.to_pylist()])
+    return [{"f": list(row)} for row in zip(*columns, strict=True)]
 
 
-def _cell(value: Any, field: Field, int64: bool) -> Any:
+def _writer(field: Field, form: str) -> _Write:
+    """Make what writes a field's values."""
     if field.repeated:
-        return [{"v": _cell(each, field.element, int64)} for each in value or ()]
-    if value is None:
-        return None
+        write = _writer(field.element, form)
+        return lambda value: [{"v": write(each)} for each in value or ()]
     if field.type == "RECORD":
-        return {"f": [{"v": _cell(value[each.name], each, int64)} for each in field.fields]}
-    if isinstance(value, datetime) and field.type == "TIMESTAMP":
-        micros = clock.micros(value)
-        return str(micros) if int64 else repr(micros / 1e6)
-    return _text(value)
+        parts = [(each.name, _writer(each, form)) for each in field.fields]
+
+        def record(value: Any) -> Any:
+            if value is None:
+                return None
+            return {"f": [{"v": write(value[name])} for name, write in parts]}
+
+        return record
+    if field.type == "TIMESTAMP":
+        return _nullable({INT64: _micros, FLOAT64: _seconds, ISO8601: _iso}[form])
+    return _nullable(_WRITERS[field.type])
 
 
-def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return _float(value)
-        case Decimal():
-            return format(value.normalize(), "f")
-        case bytes():
-            return base64.b64encode(value).decode()
-        case date() | time():  # a datetime is a date
-            return value.isoformat()
-        case _:
-            return str(value)
+def _nullable(write: _Write) -> _Write:
+    return lambda value: None if value is None else write(value)
+
+
+def _micros(value: datetime) -> str:
+    return str(clock.micros(value))
+
+
+def _seconds(value: datetime) -> str:
+    return repr(clock.micros(value) / 1e6)
+
+
+def _iso(value: datetime) -> str:
+    naive = value.astimezone(UTC).replace(tzinfo=None)
+    return naive.isoformat(timespec="microseconds") + "Z"
+
+
+def _isoformat(value: Any) -> str:
+    return str(value.isoformat())
+
+
+def _numeric(value: Decimal) -> str:
+    # Not `normalize`, which rounds to the precision of the context.
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _float(value: float) -> str:
@@ -67,6 +91,26 @@ def _float(value: float) -> str:
     if math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return repr(value)
+
+
+def _interval(value: Any) -> str:
+    """Write months, days and nanoseconds as `1-2 3 4:5:6.5`."""
+    months, days, nanoseconds = value
+    years, rest = divmod(abs(months), 12)
+    seconds, micros = divmod(abs(nanoseconds) // 1000, 1_000_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    part = f".{micros:06}".rstrip("0") if micros else ""
+    sign, minus = ("-" if months < 0 else ""), ("-" if nanoseconds < 0 else "")
+    return f"{sign}{years}-{rest} {days} {minus}{hours}:{minutes}:{seconds}{part}"
+
+
+_WRITERS: dict[str, _Write] = {
+    "INTEGER": str, "FLOAT": _float, "NUMERIC": _numeric, "STRING": str, "JSON": str,
+    "BOOLEAN": lambda value: "true" if value else "false",
+    "BYTES": lambda value: base64.b64encode(value).decode(),
+    "DATE": _isoformat, "TIME": _isoformat, "DATETIME": _isoformat, "INTERVAL": _interval,
+}  # fmt: skip
 
 
 def selected(schema: Schema, names: Iterable[str]) -> Schema:

@@ -9,7 +9,10 @@ from gcp_local.bigquery.catalog import Catalog
 from gcp_local.bigquery.datasets import DatasetService
 from gcp_local.bigquery.engine import Engine
 from gcp_local.bigquery.exchange import Exchange
+from gcp_local.bigquery.jobs.anonymous import AnonymousTables
+from gcp_local.bigquery.jobs.cache import QueryCache
 from gcp_local.bigquery.jobs.queries import QueryJobs
+from gcp_local.bigquery.jobs.results import Results
 from gcp_local.bigquery.jobs.runner import JobRunner
 from gcp_local.bigquery.jobs.service import JobService
 from gcp_local.bigquery.jobs.store import JobStore
@@ -41,6 +44,7 @@ from gcp_local.bigquery.tables.partition import Partitions
 from gcp_local.bigquery.tables.queries import TableQueries
 from gcp_local.bigquery.tables.service import TableService
 from gcp_local.bigquery.warehouse import Warehouse
+from gcp_local.bigquery.writing.writer import Writer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,9 +98,13 @@ class BigQuery:
         ddl = Ddl(tables, asker, queries, datasets)
         statements = Statements(executor, [ddl, Dml(tables, asker)], asker, tables)
         scripts = Scripts(Tools(statements, asker, tables, ddl))
+        writer = Writer(self.catalog, self.warehouse)
+        anonymous = AnonymousTables(self.catalog, self.warehouse)
+        cache = QueryCache(self.catalog, self.warehouse)
+        jobs = JobStore(database)
         self.runner = JobRunner(
-            JobStore(database),
-            {"query": QueryJobs(self.catalog, self.warehouse, scripts)},
+            jobs,
+            {"query": QueryJobs(self.catalog, jobs, scripts, writer, anonymous, cache)},
         )
         self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
@@ -115,7 +123,7 @@ class BigQuery:
                     Inserter(self.catalog, self.warehouse, self.streaming, queries),
                 ),
                 ModelService(self.catalog, self.models),
-                JobService(self.catalog, self.warehouse, self.runner),
+                JobService(self.runner, Results(self.catalog, self.warehouse)),
             ],
             projects,
         )

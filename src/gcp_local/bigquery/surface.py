@@ -34,6 +34,8 @@ _SYSTEM = {
     "$.xgafv", "access_token", "alt", "callback", "fields", "key", "oauth_token", "prettyPrint",
     "quotaUser", "uploadType", "upload_protocol", "userIp", "upload_id",
 }  # fmt: skip
+# What Google's Python client sends beyond the document, and BigQuery takes.
+_UNDOCUMENTED = {("bigquery.jobs.get", "projection"), ("bigquery.jobs.cancel", "projection")}
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Surface:
         """
         read: dict[str, Any] = {}
         for name, text in query.items():
-            if name in _SYSTEM:
+            if name in _SYSTEM or (method.name, name) in _UNDOCUMENTED:
                 continue
             if name not in method.query:
                 message = f'Invalid JSON payload received. Unknown name "{name}": '

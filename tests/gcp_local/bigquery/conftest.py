@@ -72,3 +72,8 @@ def hold_to_surface(answer: requests.Response, *_: object, **__: object) -> None
         assert not answer.content
     else:
         surface.check_answer(method.response, answer.json())
+
+
+@pytest.fixture
+def dataset_id(dataset: Dataset) -> str:
+    return str(dataset.dataset_id)

@@ -4,44 +4,26 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
 from gcp_local.bigquery.engine import Cancellation
 from gcp_local.bigquery.errors import BigQueryError, proto_of
+from gcp_local.bigquery.jobs.kinds import Job, Kind, Result
 from gcp_local.errors import ApiError
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from pathlib import Path
 
     from gcp_local.bigquery.jobs.store import JobRef, JobStore
 
 log = logging.getLogger(__name__)
+
 _AT_ONCE = 16
-
-
-class Kind(Protocol):
-    """Does what jobs of one kind (query, load, extract, copy) are for."""
-
-    def check(self, project: str, configuration: dict[str, Any]) -> str:
-        """Hold a job's configuration to the rules before there is a job, and tell where it runs.
-
-        Raises:
-            BigQueryError: it breaks one that BigQuery answers at once.
-
-        """
-        ...
-
-    def run(self, job: JobRef, body: dict[str, Any], cancellation: Cancellation) -> dict[str, Any]:
-        """Do it, and give the job's `statistics` (of its kind, without times).
-
-        Raises:
-            ApiError: the job fails with this.
-
-        """
-        ...
+_STOPPED = "The embedded cloud's server stopped during this job."
 
 
 class JobRunner:
@@ -54,50 +36,121 @@ class JobRunner:
         self._lock = threading.Lock()
         self._under_way: dict[JobRef, tuple[Cancellation, threading.Event]] = {}
 
-    def start(self, ref: JobRef, configuration: dict[str, Any]) -> dict[str, Any]:
+    def start(
+        self, ref: JobRef, configuration: dict[str, Any], *, file: Path | None = None
+    ) -> dict[str, Any]:
         """Keep a new job and start it; give its `Job`.
 
+        Args:
+            ref: its name.
+            configuration: as its kind's `check` gave it.
+            file: what was uploaded with it; it is removed in the end.
+
         Raises:
-            BigQueryError: `duplicate`.
+            BigQueryError: `duplicate`; an id that is none.
 
         """
-        (kind,) = self.kinds.keys() & configuration.keys()
-        now = _millis(clock.now())
-        body = {
+        kind = self.kind_of(configuration)
+        job = Job(ref, configuration, file=file)
+        now = _millis()
+        with self._lock:
+            at_once = len(self._under_way) < _AT_ONCE
+        body: dict[str, Any] = {
             "configuration": {**configuration, "jobType": kind.upper()},
             "jobReference": ref.as_json(),
-            "statistics": {"creationTime": now, "startTime": now},
-            "status": {"state": "RUNNING"},
+            "statistics": {"creationTime": now},
+            "status": {"state": "PENDING"},
         }
-        self.store.add(ref, body)
-        cancellation, ended = Cancellation(), threading.Event()
+        if at_once:
+            body = _started(body)
+        end = threading.Event()
         with self._lock:
-            self._under_way[ref] = cancellation, ended
-        self._pool.submit(self._carry_out, ref, body, self.kinds[kind], cancellation)
+            if ref in self._under_way:
+                raise BigQueryError.duplicate("Job", ref)
+            self._under_way[ref] = job.cancellation, end
+        try:
+            self.store.add(ref, body)
+            self._pool.submit(self._carry_out, job, body, kind)
+        except BaseException:
+            with self._lock:
+                del self._under_way[ref]
+            raise
         return body
 
-    def _carry_out(
-        self, ref: JobRef, body: dict[str, Any], kind: Kind, cancellation: Cancellation
-    ) -> None:
-        error: ApiError | None = None
-        said: dict[str, Any] = {}
+    def dry(self, ref: JobRef, configuration: dict[str, Any]) -> dict[str, Any]:
+        """Give the `Job` of a dry run, of which nothing is kept.
+
+        Raises:
+            ApiError: the job would fail with this.
+
+        """
+        kind = self.kind_of(configuration)
+        now = _millis()
+        said = self.kinds[kind].dry(Job(ref, configuration))
+        reference = {"projectId": ref.project, "location": ref.location}
+        return {
+            "configuration": {**configuration, "jobType": kind.upper()},
+            "jobReference": reference,
+            "statistics": {"creationTime": now, **said},
+            "status": {"state": "DONE"},
+        }
+
+    def kind_of(self, configuration: Mapping[str, Any]) -> str:
+        """Tell of which kind a job is.
+
+        Raises:
+            BigQueryError: of none, or of more than one.
+
+        """
+        kinds = self.kinds.keys() & configuration.keys()
+        if len(kinds) != 1:
+            message = (
+                "Job configuration must contain exactly one job-specific configuration object"
+                f" (e.g., query, load, extract, copy), but there were {len(kinds)}"
+            )
+            raise BigQueryError("invalid", message)
+        return next(iter(kinds))
+
+    def _carry_out(self, job: Job, body: dict[str, Any], kind: str) -> None:
         try:
-            said = kind.run(ref, body, cancellation)
-        except ApiError as refusal:
-            error = refusal
+            if body["status"]["state"] == "PENDING":
+                body = _started(body)
+                self.store.replace(job.ref, body)
+            with _limited(job):
+                self._finish(job, body, kind, self.kinds[kind].run(job))
+        except ApiError as error:
+            self._fail(job.ref, body, error)
         except Exception:
-            log.exception("a fault in the job %s", ref)
-            error = BigQueryError("internalError", "The embedded cloud failed; its log has why.")
-        status: dict[str, Any] = {"state": "DONE"}
-        if error is not None:
-            status |= {"errorResult": proto_of(error), "errors": [proto_of(error)]}
-        times = {**body["statistics"], "endTime": _millis(clock.now())}
-        try:
-            self.store.replace(ref, {**body, "statistics": {**times, **said}, "status": status})
+            log.exception("a fault in the job %s", job.ref)
+            fault = BigQueryError("internalError", "The embedded cloud failed; its log has why.")
+            self._fail(job.ref, body, fault)
         finally:
+            if job.file is not None:
+                job.file.unlink(missing_ok=True)
             with self._lock:
-                _, ended = self._under_way.pop(ref)
-            ended.set()
+                _, end = self._under_way.pop(job.ref)
+            end.set()
+
+    def _finish(self, job: Job, body: dict[str, Any], kind: str, result: Result) -> None:
+        """Enter what the job wrote and that it is done: both or neither."""
+        status: dict[str, Any] = {"state": "DONE"}
+        if result.errors:
+            status["errors"] = [dict(error) for error in result.errors]
+        configuration = body["configuration"]
+        own = {**configuration[kind], **result.configuration}
+        with self.store.database.transaction():
+            job.cancellation.check()
+            result.commit()
+            done = {
+                **body,
+                "configuration": {**configuration, kind: own},
+                "statistics": ended({**body["statistics"], **result.statistics}),
+                "status": status,
+            }
+            self.store.replace(job.ref, done)
+
+    def _fail(self, ref: JobRef, body: dict[str, Any], error: ApiError) -> None:
+        self.store.replace(ref, failed(body, error))
 
     def wait(self, ref: JobRef, seconds: float) -> None:
         """Wait until a job has ended, or as long as that."""
@@ -117,13 +170,9 @@ class JobRunner:
 
     def recover(self) -> None:
         """Fail the jobs that were under way when an earlier server stopped."""
-        error = BigQueryError(
-            "backendError", "The embedded cloud's server stopped during this job."
-        )
+        error = BigQueryError("backendError", _STOPPED)
         for ref, body in self.store.unfinished():
-            status = {"state": "DONE", "errorResult": proto_of(error), "errors": [proto_of(error)]}
-            times = {**body["statistics"], "endTime": _millis(clock.now())}
-            self.store.replace(ref, {**body, "statistics": times, "status": status})
+            self._fail(ref, body, error)
 
     def busy(self) -> bool:
         """Tell whether anything is under way."""
@@ -139,5 +188,49 @@ class JobRunner:
         self._pool.shutdown(wait=True)
 
 
-def _millis(moment: datetime) -> str:
-    return str(clock.micros(moment) // 1000)
+def failed(body: dict[str, Any], error: ApiError) -> dict[str, Any]:
+    """Give the `Job` that ends with an error."""
+    first = proto_of(error)
+    others = [dict(each) for each in getattr(error, "others", ())]
+    status = {"state": "DONE", "errorResult": first, "errors": [first, *others]}
+    return {**body, "statistics": ended(body["statistics"]), "status": status}
+
+
+@contextmanager
+def _limited(job: Job) -> Iterator[None]:
+    """End a job that takes longer than it may."""
+    limit = int(job.configuration.get("jobTimeoutMs", 0))
+    if limit <= 0:
+        yield
+        return
+    why = f"Job timed out after {limit / 1000:g}s"
+    timer = threading.Timer(limit / 1000, job.cancellation.cancel, kwargs={"why": why})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _started(body: dict[str, Any]) -> dict[str, Any]:
+    times = {**body["statistics"], "startTime": _millis()}
+    return {**body, "statistics": times, "status": {"state": "RUNNING"}}
+
+
+def ended(statistics: dict[str, Any]) -> dict[str, Any]:
+    """Add to statistics that the job ends now."""
+    now = _millis()
+    start = statistics.get("startTime", now)
+    took = max(0, int(now) - int(start))
+    return {
+        **statistics,
+        "startTime": start,
+        "endTime": now,
+        "totalSlotMs": str(took),
+        "finalExecutionDurationMs": str(took),
+    }
+
+
+def _millis() -> str:
+    return str(clock.micros(clock.now()) // 1000)

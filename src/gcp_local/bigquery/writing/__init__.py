@@ -1,0 +1,1 @@
+"""Writing what a job gives into a table, by its dispositions."""
