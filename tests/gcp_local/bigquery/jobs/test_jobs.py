@@ -36,7 +36,7 @@ def test_an_id_is_taken_once_and_has_a_form(client: Client) -> None:
     with pytest.raises(Conflict, match=f"Already Exists: Job {client.project}:US.{name}"):
         client.query("SELECT 1 AS a", job_id=name, job_retry=None)
     with pytest.raises(BadRequest, match='Invalid job ID "a b"'):
-        client.query("SELECT 1 AS a", job_id="a b")
+        client.query("SELECT 1 AS a", job_id="a b", job_retry=None)
 
 
 def test_a_job_is_found_where_it_runs(client: Client) -> None:
