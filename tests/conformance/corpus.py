@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 FOLDER = Path(__file__).parent / "cases"
 NEEDS = Path(__file__).parent / "needs.yaml"
-Service = Literal["aiplatform", "storage", "artifactregistry", "cloudkms", "kfp"]
+Service = Literal["aiplatform", "storage", "artifactregistry", "cloudkms", "pubsub", "kfp"]
 Cost = Literal["costs", "slow", "stays"]
 _CALL = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*)")
 

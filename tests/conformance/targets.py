@@ -59,6 +59,7 @@ def google_bases(location: str) -> dict[str, str]:
         "storage": "https://storage.googleapis.com",
         "artifactregistry": "https://artifactregistry.googleapis.com",
         "cloudkms": "https://cloudkms.googleapis.com",
+        "pubsub": "https://pubsub.googleapis.com",
         "kfp": f"https://{location}-kfp.pkg.dev",
     }
 
@@ -83,6 +84,6 @@ def google(location: str) -> Target:
 
 def local(endpoint: str, location: str) -> Target:
     """Reach a server that answers for all services, such as gcp-local."""
-    services = ("aiplatform", "storage", "artifactregistry", "cloudkms")
-    bases = {**dict.fromkeys(services, endpoint), "kfp": f"{endpoint}/{location}-kfp.pkg.dev"}
+    bases = dict.fromkeys(google_bases(location), endpoint)
+    bases["kfp"] = f"{endpoint}/{location}-kfp.pkg.dev"
     return Target(requests.Session(), bases, endpoint)

@@ -83,7 +83,6 @@ def send(push: Push, parcel: Parcel, timeout: float, token: Callable[[str, str],
 def _enveloped(message: Message) -> dict[str, Any]:
     """Write a message as it is pushed, with two of its fields in both spellings."""
     written = to_json(message)
-    written.setdefault("data", "")
     return {
         **written,
         "message_id": written["messageId"],

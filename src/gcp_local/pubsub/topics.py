@@ -167,6 +167,12 @@ def check_messages(messages: Sequence[Message]) -> None:
         )
     if sum(message.ByteSize() for message in messages) > _MOST_BYTES:
         raise InvalidArgument.of_field("messages", f"Request size exceeds {_MOST_BYTES} bytes.")
+    if len({message.ordering_key for message in messages}) > 1:
+        raise InvalidArgument.of_field(
+            "messages",
+            "In a single publish request, all messages must have no ordering key or they must all"
+            " have the same ordering key.",
+        )
     for number, message in enumerate(messages):
         _check_message(message, f"messages[{number}]")
 

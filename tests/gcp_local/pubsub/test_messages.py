@@ -87,6 +87,7 @@ def test_each_subscription_gets_each_message_from_its_own_beginning(
         ([{"data": b"x", "attributes": {"k": "v" * 1025}}], "1024"),
         ([{"data": b"x", "attributes": {f"k{n}": "" for n in range(101)}}], "100 attributes"),
         ([{"data": b"x", "ordering_key": "k" * 1025}], "1024"),
+        ([{"data": b"x", "ordering_key": "k"}, {"data": b"x"}], "same ordering key"),
         ([{"data": b"x" * 10_000_001}], "exceeds"),
         ([{"data": b"x"}] * 1001, "message_count"),
     ],

@@ -52,6 +52,15 @@ def test_a_message_is_pushed_in_its_envelope(
     }
 
 
+def test_a_message_of_attributes_alone_has_no_data(
+    publisher: Publisher, subscriber: Subscriber, topic: str, receiver: Receiver
+) -> None:
+    push_to(subscriber, topic, receiver.url)
+    publisher.publish(topic, b"", kind="k").result()
+    (pushed,) = receiver.wait_for(1)
+    assert "data" not in pushed.json["message"]
+
+
 def test_without_the_envelope_the_body_is_the_data_and_headers_tell_the_rest(
     publisher: Publisher, subscriber: Subscriber, topic: str, receiver: Receiver
 ) -> None:
