@@ -228,8 +228,12 @@ def main(arguments: Sequence[str]) -> int:
     data = read_rows(folder / DATA_FILE)
     given = folder / INPUTS_FILE
     inputs = read_rows(given) if given.exists() else data
+    order = Order.load(folder / ORDER_FILE)
+    if order.options.model_type.startswith("BOOSTED_TREE"):
+        # XGBoost would load it, a second and more, and does without.
+        sys.modules["sklearn"] = None  # type: ignore[assignment]
     try:
-        model, holdout = train(Order.load(folder / ORDER_FILE), data, inputs)
+        model, holdout = train(order, data, inputs)
     except (RefusedError, ColumnError, SplitError) as error:
         (folder / REFUSAL_FILE).write_text(str(error))
         return 0
