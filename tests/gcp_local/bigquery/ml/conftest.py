@@ -78,8 +78,8 @@ def warehouse(emulator: Emulator) -> Client:
     client._http.hooks["response"].append(hold_to_surface)
     client.create_dataset("d")
     fill(client, "d", "customers", customers())
-    split = {"data_split_method": "CUSTOM", "data_split_col": "held"}
-    common = {"input_label_cols": ["left"], **split, "enable_global_explain": True}
+    split: dict[str, Any] = {"data_split_method": "CUSTOM", "data_split_col": "held"}
+    common: dict[str, Any] = {"input_label_cols": ["left"], **split, "enable_global_explain": True}
     create(client, "d.logistic", QUERY, model_type="logistic_reg", **common)
     create(client, "d.trees", QUERY, model_type="BOOSTED_TREE_CLASSIFIER", **common)
     create(

@@ -103,4 +103,8 @@ def test_what_the_stand_in_lacks_says_so(said: dict[str, Any], what: str) -> Non
     with pytest.raises(BigQueryError, match=f"lacks .*{what}") as refused:
         read_options(said)
     assert refused.value.code == 501
-    assert read_options({**LOGISTIC, "calculate_p_values": False, "warm_start": False})
+
+
+def test_what_is_right_without_is_accepted() -> None:
+    said = read_options({**LOGISTIC, "calculate_p_values": False, "warm_start": False})
+    assert (said["CALCULATE_P_VALUES"], said["WARM_START"]) == (False, False)

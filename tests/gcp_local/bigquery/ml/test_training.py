@@ -90,7 +90,7 @@ def test_few_rows_all_train_and_of_many_ten_thousand_evaluate() -> None:
 @pytest.mark.parametrize("model_type", ["LOGISTIC_REG", "BOOSTED_TREE_CLASSIFIER", "LINEAR_REG"])
 def test_the_same_rows_in_another_order_give_the_same_model(model_type: str) -> None:
     label = "next_spend" if model_type == "LINEAR_REG" else "left"
-    options = {"model_type": model_type, "input_label_cols": (label,)}
+    options: dict[str, Any] = {"model_type": model_type, "input_label_cols": (label,)}
     features = (*FEATURES, "since")
     rows = table()
     first = trained(rows, features, **options)
@@ -105,7 +105,7 @@ def test_a_logistic_regression_is_scikit_learns() -> None:
 
     rows = table()
     # Nothing stops it before it has converged.
-    settings = {"early_stop": False, "max_iterations": 50, "l2_reg": 2.0}
+    settings: dict[str, Any] = {"early_stop": False, "max_iterations": 50, "l2_reg": 2.0}
     model = trained(rows, data_split_method="NO_SPLIT", **settings)
     features = model.encoded(rows)
     peer = LogisticRegression(C=0.5, max_iter=1000, tol=1e-10).fit(
@@ -126,7 +126,11 @@ def test_classes_weigh_as_they_are_told_to() -> None:
     assert share() == pytest.approx(0.2, abs=0.03)
     assert share(auto_class_weights=True) == pytest.approx(0.5, abs=0.05)
     assert share(class_weights=(("no", 1.0), ("yes", 8))) == pytest.approx(2 / 3, abs=0.05)
-    trees = {"model_type": "BOOSTED_TREE_CLASSIFIER", "max_tree_depth": 1, "max_iterations": 5}
+    trees: dict[str, Any] = {
+        "model_type": "BOOSTED_TREE_CLASSIFIER",
+        "max_tree_depth": 1,
+        "max_iterations": 5,
+    }
     assert share(auto_class_weights=True, **trees) > share(**trees) + 0.15
 
 
@@ -222,7 +226,7 @@ def test_what_cannot_be_learned_from_is_refused(
 
 def test_early_stop_ends_a_training_that_gains_little() -> None:
     rows = table()
-    trees = {"model_type": "BOOSTED_TREE_CLASSIFIER", "max_iterations": 15}
+    trees: dict[str, Any] = {"model_type": "BOOSTED_TREE_CLASSIFIER", "max_iterations": 15}
     patient = trained(rows, early_stop=False, **trees)
     hasty = trained(rows, min_rel_progress=0.2, **trees)
     assert len(patient.iterations) == 15
@@ -233,6 +237,10 @@ def test_lasso_leaves_features_out() -> None:
     strict = trained(table(), ("age", "spend", "plan"), l1_reg=30.0)
     weak = sum(weight == 0 for weight in strict.weights[0])
     assert weak >= 1
-    linear = {"model_type": "LINEAR_REG", "input_label_cols": ("next_spend",), "l1_reg": 1e6}
+    linear: dict[str, Any] = {
+        "model_type": "LINEAR_REG",
+        "input_label_cols": ("next_spend",),
+        "l1_reg": 1e6,
+    }
     (weights,) = trained(table(), NUMBERS, **linear).weights
     assert weights == (0.0, 0.0)
