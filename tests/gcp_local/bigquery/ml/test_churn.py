@@ -1,0 +1,116 @@
+"""The public churn file: as good as scikit-learn; the same rows, the same model."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from google.cloud.bigquery import Client, SchemaField, Table
+
+from tests.gcp_local.emulators import Emulator
+
+BESIDE_THE_REPOSITORY = Path(__file__).parents[5] / "shared" / "data" / "BankChurners.csv"
+CATEGORIES = (
+    "Gender", "Education_Level", "Marital_Status", "Income_Category", "Card_Category",
+)  # fmt: skip
+LABEL = "Attrition_Flag"
+OPTIONS = (
+    f"input_label_cols=['{LABEL}'], data_split_method='CUSTOM', data_split_col='is_eval',"
+    " auto_class_weights=TRUE"
+)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict[str, Any]]:
+    path = Path(os.environ.get("ECLUSE_CHURN_DATA", BESIDE_THE_REPOSITORY))
+    if not path.is_file():
+        pytest.skip("needs the public BankChurners.csv; name it in ECLUSE_CHURN_DATA")
+    source = random.Random(5)
+    with path.open(newline="") as file:
+        return [
+            {
+                name: value if name in (LABEL, *CATEGORIES) else float(value)
+                for name, value in row.items()
+                if not name.startswith("Naive_Bayes") and name != "CLIENTNUM"
+            }
+            | {"is_eval": source.random() < 0.2}
+            for row in csv.DictReader(file)
+        ]
+
+
+@pytest.fixture(scope="module")
+def churn(emulator: Emulator, rows: list[dict[str, Any]]) -> Client:
+    client = Client(
+        project=f"test-{uuid.uuid4().hex[:12]}",
+        credentials=emulator.gapic["credentials"],
+        client_options={"api_endpoint": emulator.endpoint},
+    )
+    client.create_dataset("churn")
+    kinds = {str: "STRING", float: "FLOAT", bool: "BOOLEAN"}
+    schema = [SchemaField(name, kinds[type(value)]) for name, value in rows[0].items()]
+    for name, given in (
+        ("customers", rows),
+        ("shuffled", random.Random(6).sample(rows, len(rows))),
+    ):
+        client.create_table(Table(f"{client.project}.churn.{name}", schema))
+        for at in range(0, len(given), 6000):
+            part = given[at : at + 6000]
+            assert client.insert_rows_json(f"{client.project}.churn.{name}", part) == []
+    for name in ("customers", "shuffled"):
+        client.query_and_wait(
+            f"CREATE MODEL churn.{name}_model OPTIONS(model_type='LOGISTIC_REG', {OPTIONS})"
+            f" AS SELECT * FROM churn.{name}"
+        )
+    return client
+
+
+def test_logistic_regression_is_as_good_as_scikit_learns(
+    churn: Client, rows: list[dict[str, Any]]
+) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.preprocessing import StandardScaler
+
+    table = pd.DataFrame(rows)
+    held = table.pop("is_eval").to_numpy(dtype=bool)
+    target = table.pop(LABEL) == "Existing Customer"
+    encoded = pd.get_dummies(table, columns=list(CATEGORIES)).astype(float)
+    scaler = StandardScaler().fit(encoded[~held])
+    peer = LogisticRegression(max_iter=1000, class_weight="balanced")
+    peer.fit(scaler.transform(encoded[~held]), target[~held])
+    theirs = roc_auc_score(target[held], peer.predict_proba(scaler.transform(encoded[held]))[:, 1])
+    (ours,) = churn.query_and_wait("SELECT roc_auc FROM ML.EVALUATE(MODEL churn.customers_model)")
+    assert ours["roc_auc"] == pytest.approx(theirs, abs=0.01)
+    assert theirs > 0.9
+
+
+def test_the_same_rows_in_another_order_give_the_same_model(churn: Client) -> None:
+    for call in ("ML.WEIGHTS(MODEL churn.{})", "ML.EVALUATE(MODEL churn.{})"):
+        first, second = (
+            [dict(row) for row in churn.query_and_wait(f"SELECT * FROM {call.format(name)}")]
+            for name in ("customers_model", "shuffled_model")
+        )
+        assert first == second
+        assert first
+
+
+def test_boosted_trees_are_as_good_as_they_are_known_to_be(churn: Client) -> None:
+    churn.query_and_wait(
+        f"CREATE MODEL churn.trees OPTIONS(model_type='BOOSTED_TREE_CLASSIFIER', {OPTIONS},"
+        " max_iterations=50, learn_rate=0.3, early_stop=FALSE) AS SELECT * FROM churn.customers"
+    )
+    (found,) = churn.query_and_wait("SELECT * FROM ML.EVALUATE(MODEL churn.trees)")
+    assert found["roc_auc"] > 0.985
+    predicted = churn.query_and_wait(
+        f"SELECT predicted_{LABEL} AS said, {LABEL} AS truth"
+        " FROM ML.PREDICT(MODEL churn.trees, (SELECT * FROM churn.customers WHERE is_eval))"
+    )
+    right = [row["said"] == row["truth"] for row in predicted]
+    assert np.mean(right) == pytest.approx(found["accuracy"])
