@@ -48,9 +48,16 @@ class Told:
     ahead: Mark
 
     def mark(self, path: str) -> Mark:
-        """Give the state of a task."""
+        """Give the state of a task; of one that was not begun, whether it still may be."""
         detail = self.details.get(path)
-        return self.ahead if detail is None else states.mark_of(detail)
+        if detail is not None:
+            return states.mark_of(detail)
+        around = path.rpartition(".")[0]
+        while around and around not in self.details:
+            around = around.rpartition(".")[0]
+        if around and states.name_of(self.details[around]) not in states.LIVE:
+            return states.MISSED
+        return self.ahead
 
     def note(self, path: str) -> str:
         """Say how long a task took, and how often it was tried."""

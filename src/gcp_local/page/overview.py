@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gcp_local.builds.messages import Build
@@ -39,13 +40,13 @@ def _running(rows: list[list[Cell]]) -> Block:
     return Table("Running now", ["State", "What", "Project", "At", "For"], rows)
 
 
-def _row(
-    visit: Visit, mark: Cell, what: Cell, name: str, where: str, message: Message
-) -> list[Cell]:
+def _row(visit: Visit, message: Message, where: str, state: str = "state") -> list[Cell]:
+    """Write what is under way: `state` is the field that tells its state."""
+    named = "display_name" in message.DESCRIPTOR.fields_by_name
     return [
-        mark,
-        what,
-        Cell(visit.names.shown(name).split("/")[1]),
+        Cell(mark=states.mark_of(message, state)),
+        visit.names.cell(message.name, message.display_name if named else ""),
+        Cell(visit.names.shown(message.name).split("/")[1]),
         Cell(where),
         Cell(duration(moment_of(message, "start_time"), visit.now), number=True),
     ]
@@ -62,9 +63,10 @@ def _pipelines(visit: Visit) -> list[list[Cell]]:
             for task in job.job_detail.task_details
             if states.name_of(task) == "RUNNING" and task.HasField("executor_detail")
         ]
-        what = visit.names.cell(name, job.display_name)
-        where = ", ".join(tasks) or "–"
-        rows.append(_row(visit, Cell(mark=states.mark_of(job)), what, name, where, job))
+        where = ", ".join(
+            name if many == 1 else f"{name} × {many}" for name, many in Counter(tasks).items()
+        )
+        rows.append(_row(visit, job, where or "–"))
     return rows
 
 
@@ -81,10 +83,7 @@ def _others(visit: Visit) -> list[list[Cell]]:
         for _, each in visit.sources.resources.newest(kind, limit=_LOOKED_THROUGH):
             if each is None or states.name_of(each, state) not in states.LIVE:
                 continue
-            text = each.display_name if "display_name" in kind.DESCRIPTOR.fields_by_name else ""
-            what = visit.names.cell(each.name, text or each.name.rpartition("/")[2])
-            mark = Cell(mark=states.mark_of(each, state))
-            rows.append(_row(visit, mark, what, each.name, noun, each))
+            rows.append(_row(visit, each, noun, state))
     return rows
 
 

@@ -30,6 +30,8 @@ from gcp_local.vertex.schedules.service import Schedule
 if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
+_MOST = 60
+
 
 @dataclass(frozen=True)
 class Shelf:
@@ -52,78 +54,81 @@ SHELVES = (
 )
 
 
+Counted = Mapping[str, Mapping[str, Mapping[str, int]]]
+"""How much there is: by project number, location and the shelf's title."""
+
+
 def projects(visit: Visit) -> Cards:
-    """Lead to all projects, and say what is in each."""
+    """Lead to the projects, and say what is in each; to those first that have something."""
     counted = _counted(visit)
+    buckets_of = visit.sources.buckets.counts()
+    known = sorted(
+        visit.sources.projects.all(),
+        key=lambda project: (project[0] not in counted and project[1] not in buckets_of, project),
+    )
+    cards = []
+    for number, own in known[:_MOST]:
+        href = visit.names.href(f"projects/{own}")
+        lines = [
+            Link(f"{location}: {said}", visit.names.href(f"projects/{number}/locations/{location}"))
+            for location, said in _said(counted.get(number, {}))
+        ]
+        if own in buckets_of:
+            lines.append(Link(_many(buckets_of[own], "buckets"), f"{href}#buckets"))
+        cards.append(Card(Link(own, href), lines))
+    more = len(known) - len(cards)
     return Cards(
         "Projects",
-        [
-            Card(
-                Link(own, visit.names.href(f"projects/{own}")),
-                [
-                    *_locations(visit, number, counted),
-                    *_buckets_line(visit, own),
-                ],
-            )
-            for number, own in visit.sources.projects.all()
-        ],
+        cards,
         empty="Nothing has been made yet. Any well-formed project id is a project: the first call"
         " that names one makes it appear here.",
         example=f'client_options={{"api_endpoint": "{visit.endpoint}"}}, transport="rest"',
+        note=f"{more} more are at /page/projects/ID." if more else "",
     )
 
 
-def _counted(visit: Visit) -> dict[str, dict[str, int]]:
-    """Count what each location has: by the location's name and the shelf's title."""
+def _counted(visit: Visit) -> Counted:
     kinds = {
         str(kind.DESCRIPTOR.full_name): shelf.title for shelf in SHELVES for kind in shelf.kinds
     }
     every = [kind for shelf in SHELVES for kind in shelf.kinds]
-    found: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, dict[str, int]]] = {}
     for (kind, parent), many in visit.sources.resources.counts(every).items():
+        _, number, _, location, *_ = parent.split("/")
         title = kinds[kind]
-        place = "/".join(parent.split("/")[:4])
         # A model's versions are kept each: of a model, which is their parent, there is one.
         count = 1 if title == "Models" else many
-        shelves = found.setdefault(place, {})
+        shelves = found.setdefault(number, {}).setdefault(location, {})
         shelves[title] = shelves.get(title, 0) + count
     return found
 
 
-def _locations(visit: Visit, number: str, counted: Mapping[str, Mapping[str, int]]) -> list[Link]:
-    lines = []
-    for place, shelves in sorted(counted.items()):
-        if not place.startswith(f"projects/{number}/locations/"):
-            continue
-        location = place.rpartition("/")[2]
-        said = ", ".join(
-            _many(shelves[shelf.title], shelf.title.lower())
-            for shelf in SHELVES
-            if shelf.title in shelves
+def _said(locations: Mapping[str, Mapping[str, int]]) -> list[tuple[str, str]]:
+    """Say in a line what each location has."""
+    return [
+        (
+            location,
+            ", ".join(
+                _many(shelves[shelf.title], shelf.title.lower())
+                for shelf in SHELVES
+                if shelf.title in shelves
+            ),
         )
-        lines.append(Link(f"{location}: {said}", visit.names.href(place)))
-    return lines
+        for location, shelves in sorted(locations.items())
+    ]
 
 
 def _many(count: int, plural: str) -> str:
     return f"{count:,} {plural if count != 1 else plural.removesuffix('s')}"
 
 
-def _buckets_line(visit: Visit, own: str) -> list[Link]:
-    found = visit.sources.buckets.list(own)
-    if not found:
-        return []
-    many = _many(len(found), "buckets")
-    return [Link(many, f"{visit.names.href(f'projects/{own}')}#buckets")]
-
-
 def project_page(visit: Visit, project: str) -> View:
     """Show a project: its locations and its buckets."""
     number, own = visit.project(project)
-    cards = []
-    for line in _locations(visit, number, _counted(visit)):
-        location, _, said = line.text.partition(": ")
-        cards.append(Card(Link(location, line.href), [Link(said)]))
+    cards = [
+        Card(Link(location, visit.names.href(f"projects/{own}/locations/{location}")), [Link(said)])
+        for location, said in _said(_counted(visit).get(number, {}))
+    ]
     return View(
         own,
         [Link("gcp-local", "/")],
@@ -164,7 +169,7 @@ def title_of(plural: str) -> str:
 
 def tabs(visit: Visit, place: Place, current: str) -> list[tuple[Link, bool]]:
     """Lead to the other sorts of things in a location."""
-    counted = _counted(visit).get(place.name, {})
+    counted = _counted(visit).get(place.number, {}).get(place.location, {})
     return [
         (
             Link(

@@ -125,7 +125,8 @@ def _tasks(
 ) -> Table:
     first = moment_of(job, "start_time") or visit.now
     last = moment_of(job, "end_time") or visit.now
-    ordered = sorted(tasks, key=lambda task: _order(task, tasks))
+    known = {task.task_unique_name: task for task in tasks}
+    ordered = sorted(tasks, key=lambda task: _order(task, known))
     return Table(
         "Tasks",
         ["State", "Task", "Started", "Took", "Tries", "When"],
@@ -149,9 +150,8 @@ def _tasks(
     )
 
 
-def _order(task: Message, tasks: Sequence[Message]) -> tuple[tuple[int, str], ...]:
+def _order(task: Message, known: Mapping[str, Message]) -> tuple[tuple[int, str], ...]:
     """Put tasks behind the one that they stand in, and otherwise by when they started."""
-    known = {each.task_unique_name: each for each in tasks}
     words = task.task_unique_name.split(".")
     paths = [".".join(words[: count + 1]) for count in range(len(words))]
     return tuple(

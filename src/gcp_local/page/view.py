@@ -220,6 +220,7 @@ class Cards:
     cards: Sequence[Card]
     empty: str = ""
     example: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,11 @@ class BucketStore:
         buckets = [Bucket(**json.loads(row["body"])) for row in rows]
         return [bucket for bucket in buckets if bucket.name.startswith(prefix)]
 
+    def counts(self) -> dict[str, int]:
+        """Count the buckets of each project that has one."""
+        rows = self._database.rows("SELECT project, count(*) AS many FROM buckets GROUP BY project")
+        return {row["project"]: row["many"] for row in rows}
+
     def patch(
         self,
         name: str,
