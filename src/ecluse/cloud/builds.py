@@ -13,7 +13,7 @@ from ecluse.cloud.retries import READING
 from ecluse.cloud.storage import Storage
 from ecluse.errors import CloudError
 
-_POLL_SECONDS = 5.0
+_FIRST_POLL_SECONDS, _POLL_SECONDS = 0.25, 5.0
 _ENDED = {"SUCCESS", "FAILURE", "INTERNAL_ERROR", "TIMEOUT", "CANCELLED", "EXPIRED"}
 
 
@@ -86,8 +86,10 @@ class Builds:
             build_id = operation.metadata.build.id
         build = self._follow(f"{self._parent}/builds/{build_id}", log)
         if build.status.name != "SUCCESS":
+            # Cloud Build says there why a build failed; status_detail is mostly empty.
+            why = build.failure_info.detail or build.status_detail or "see its log"
             raise CloudError(
-                f"the build ended {build.status.name}: {build.status_detail or 'see its log'}",
+                f"the build ended {build.status.name}: {why}",
                 where=build.log_url or name,
             )
         return FinishedBuild(
@@ -97,6 +99,7 @@ class Builds:
     def _follow(self, name: str, log: Callable[[str], None]) -> Any:
         """Poll a build to its end. Its log is an object that grows: show what is new each time."""
         shown = 0
+        pause = _FIRST_POLL_SECONDS
         while True:
             with translated(name):
                 build = self._client.get_build({"name": name}, **READING)
@@ -107,4 +110,5 @@ class Builds:
                     shown = len(found.content)
             if build.status.name in _ENDED:
                 return build
-            time.sleep(_POLL_SECONDS)
+            time.sleep(pause)
+            pause = min(2 * pause, _POLL_SECONDS)

@@ -13,10 +13,14 @@ import uuid
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf import json_format
 
+from ecluse.catalog import Catalog
+from ecluse.cloud import connect
+from ecluse.errors import CloudError
 from tests.ecluse.repositories import MEASURE, Repository, make_repository
 from tests.gcp_local.builds.place import Place
 from tests.gcp_local.emulators import Emulator
@@ -92,13 +96,28 @@ def test_image_release_and_promotion_run_as_they_come(emulator: Emulator, tmp_pa
     registered(prod, connected, "ecluse-promote", "promote.yaml")
 
     repository_of_images = nonprod.image_repository(immutable=True)
+    engine = connect(Catalog(repository.root).environment("nonprod"), local=emulator.endpoint)
     images = {}
     for target in ("runtime", "tool"):
         name = f"{repository_of_images}/{target}:{suffix}"
-        build = ran(nonprod, "ecluse-image", commit, _TARGET=target, _IMAGE=name)
-        (pushed,) = build.results.images
-        assert pushed.name == name
-        images[target] = f"{repository_of_images}/{target}@{pushed.digest}"
+        said: list[str] = []
+        finished = engine.builds.run_trigger(
+            "ecluse-image",
+            commit=commit,
+            substitutions={"_TARGET": target, "_IMAGE": name},
+            log=said.append,
+        )
+        assert "".join(said).endswith("\nDONE\n")
+        digest = engine.images.digest(repository_of_images, target, suffix)
+        assert finished.images == {name: digest}
+        images[target] = f"{repository_of_images}/{target}@{digest}"
+    with pytest.raises(CloudError, match="step exited with non-zero status: 1"):
+        engine.builds.run_trigger(
+            "ecluse-image",
+            commit=commit,
+            substitutions={"_IMAGE": f"{images['tool'].partition('@')[0]}:x", "_TARGET": "nowhere"},
+            log=said.append,
+        )
 
     build = ran(
         nonprod,
