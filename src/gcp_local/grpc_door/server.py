@@ -121,8 +121,10 @@ class GrpcDoor:
     def _unary(self, method: Method, stub: Stub, content: bytes, context: Any) -> bytes:
         def carried_out() -> bytes:
             handler = self._dispatcher.handler(method)
+            request = _parsed(stub, content)
+            self._dispatcher.routes.check_names(method, request)
             with awaited_by(context.is_active):
-                response: Message = handler(_parsed(stub, content))
+                response: Message = handler(request)
             return bytes(response.SerializeToString())
 
         with _Counted(self):

@@ -112,9 +112,7 @@ class Route:
         for match in _VARIABLE.finditer(self.template):
             names.append(match["name"])
             text += re.escape(self.template[last : match.start()])
-            parts = re.split(r"(\*\*|\*)", match["pattern"] or "*")
-            wild = {"*": "[^/]+", "**": ".+"}
-            text += "(" + "".join(wild.get(part, re.escape(part)) for part in parts) + ")"
+            text += f"({_expression(match)})"
             last = match.end()
         return re.compile(text + re.escape(self.template[last:])), names
 
@@ -125,6 +123,18 @@ class Route:
         if found is None:
             return None
         return dict(zip(names, map(_decode, found.groups()), strict=True))
+
+    @cached_property
+    def variables(self) -> list[tuple[str, re.Pattern[str]]]:
+        """The paths of those fields of the request that the URL holds, and how each is written."""
+        return [
+            (match["name"], re.compile(_expression(match)))
+            for match in _VARIABLE.finditer(self.template)
+        ]
+
+    def fits(self, request: Message) -> bool:
+        """Tell whether a request could have come by this URL."""
+        return all(pattern.fullmatch(_at(request, path)) for path, pattern in self.variables)
 
 
 class RouteTable:
@@ -142,9 +152,11 @@ class RouteTable:
     def __init__(self, routes: Iterator[Route], unbound: Iterable[Method] = ()) -> None:
         self._by_shape: dict[tuple[str, int], list[Route]] = {}
         self._open: list[Route] = []
+        self._of_method: dict[str, list[Route]] = {}
         self.methods: dict[str, Method] = {}
         for route in routes:
             self.methods[route.method.full_name] = route.method
+            self._of_method.setdefault(route.method.full_name, []).append(route)
             if "**" in route.template:
                 self._open.append(route)
             else:
@@ -180,6 +192,19 @@ class RouteTable:
                 return route, variables
         return None
 
+    def check_names(self, method: Method, request: Message) -> None:
+        """Hold a request that came by gRPC to what a URL could have said of its names.
+
+        Raises:
+            InvalidArgument: no URL of the method could; the error names a field.
+
+        """
+        routes = self._of_method.get(method.full_name, [])
+        if routes and not any(route.fits(request) for route in routes):
+            path, _ = routes[0].variables[0]
+            text = f"Invalid resource name {_at(request, path)!r:.200} in {path!r}."
+            raise InvalidArgument.of_field(path, text)
+
     def find_rpc(self, path: str) -> tuple[Method, Stub] | None:
         """Find the method of a gRPC path, `/google.pubsub.v1.Publisher/Publish`."""
         return self._rpcs.get(path)
@@ -192,6 +217,20 @@ class RouteTable:
             for api in APIS
             for method, stub in _rpcs_of(api)
         }
+
+
+def _expression(variable: re.Match[str]) -> str:
+    """Write a variable's pattern as a regular expression."""
+    wild = {"*": "[^/]+", "**": ".+"}
+    parts = re.split(r"(\*\*|\*)", variable["pattern"] or "*")
+    return "".join(wild.get(part, re.escape(part)) for part in parts)
+
+
+def _at(request: Message, path: str) -> str:
+    value: Any = request
+    for name in path.split("."):
+        value = getattr(value, name)
+    return str(value)
 
 
 def _plain(template: str) -> str:

@@ -81,6 +81,13 @@ def test_what_is_no_message_is_refused(emulator: Emulator) -> None:
         call(emulator, "google.cloud.kms.v1.KeyManagementService/GetKeyRing", b"\x0a\xff")
 
 
+def test_a_name_that_no_url_could_hold_is_refused(emulator: Emulator) -> None:
+    for name in ("", "nonsense", "projects/abcdef/keyRings/r"):
+        with pytest.raises(exceptions.InvalidArgument, match="Invalid resource name") as refused:
+            keys(emulator).get_key_ring(name=name)
+        assert refused.value.details[0].field_violations[0].field == "name"
+
+
 def test_an_enums_number_that_stands_for_nothing_is_refused(
     emulator: Emulator, project: str
 ) -> None:
