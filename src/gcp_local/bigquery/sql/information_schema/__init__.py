@@ -1,0 +1,1 @@
+"""INFORMATION_SCHEMA: what there is, as tables that can be asked."""
