@@ -159,6 +159,16 @@ class JobStore:
         )
         return [(row["created"], *_read(row)) for row in rows]
 
+    def all(self, project: str, location: str) -> Iterator[tuple[JobRef, dict[str, Any]]]:
+        """Go through a project's jobs in a location, those of scripts' steps too, newest first."""
+        for row in self.database.rows(
+            "SELECT * FROM bigquery_jobs WHERE project = ? AND lower(location) = lower(?)"
+            " ORDER BY created DESC, id",
+            project,
+            location,
+        ):
+            yield _read(row)
+
     def unfinished(self) -> Iterator[tuple[JobRef, dict[str, Any]]]:
         """Go through the jobs that are not DONE."""
         for row in self.database.rows("SELECT * FROM bigquery_jobs WHERE state <> 'DONE'"):

@@ -31,7 +31,7 @@ def named(ref: TableRef, prefix: str = "table") -> Row:
 
 
 def schemata(ref: DatasetRef, entry: Entry) -> Iterator[Row]:
-    """SCHEMATA."""
+    """Give what SCHEMATA has."""
     yield {
         "catalog_name": ref.project,
         "schema_name": ref.dataset,
@@ -43,7 +43,7 @@ def schemata(ref: DatasetRef, entry: Entry) -> Iterator[Row]:
 
 
 def schemata_options(ref: DatasetRef, entry: Entry) -> Iterator[Row]:
-    """SCHEMATA_OPTIONS."""
+    """Give what SCHEMATA_OPTIONS has."""
     for option in wording.schema_options(entry.body):
         yield {
             "catalog_name": ref.project,
@@ -55,7 +55,7 @@ def schemata_options(ref: DatasetRef, entry: Entry) -> Iterator[Row]:
 
 
 def tables(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """TABLES."""
+    """Give what TABLES has."""
     yield {
         **named(ref),
         "table_type": table_type(entry),
@@ -91,7 +91,7 @@ def _base(entry: Entry, time: str) -> Row:
 
 
 def table_options(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """TABLE_OPTIONS."""
+    """Give what TABLE_OPTIONS has."""
     for option in wording.table_options(entry.body):
         yield {
             **named(ref),
@@ -102,7 +102,7 @@ def table_options(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def columns(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """COLUMNS, the hidden ones among them."""
+    """Give what COLUMNS has, the hidden ones among them."""
     partitioning = Partitioning.of(entry.body)
     by = partitioning.column.lower() if partitioning else ""
     clustering = [each.lower() for each in entry.body.get("clustering", {}).get("fields", [])]
@@ -147,7 +147,7 @@ def _plain(*, hidden: bool) -> Row:
 
 
 def column_field_paths(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """COLUMN_FIELD_PATHS: columns, and the fields in them."""
+    """Give what COLUMN_FIELD_PATHS has: columns, and the fields in them."""
     for field in entry.schema:
         for path, inner in _paths(field, field.name):
             yield {
@@ -167,7 +167,7 @@ def _paths(field: Field, path: str) -> Iterator[tuple[str, Field]]:
 
 
 def views(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """VIEWS."""
+    """Give what VIEWS has."""
     if entry.kind == "VIEW":
         yield {
             **named(ref),
@@ -177,19 +177,19 @@ def views(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def materialized_views(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """MATERIALIZED_VIEWS."""
+    """Give what MATERIALIZED_VIEWS has."""
     if entry.kind == "MATERIALIZED_VIEW":
         yield named(ref)
 
 
 def table_snapshots(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """TABLE_SNAPSHOTS."""
+    """Give what TABLE_SNAPSHOTS has."""
     if entry.kind == "SNAPSHOT":
         yield {**named(ref), **_base(entry, "snapshot_time")}
 
 
 def table_constraints(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """TABLE_CONSTRAINTS."""
+    """Give what TABLE_CONSTRAINTS has."""
     for name, kind, _, _ in _constraints(ref, entry):
         yield {
             **named(ref.parent.table(name), "constraint"),
@@ -202,7 +202,7 @@ def table_constraints(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def key_column_usage(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """KEY_COLUMN_USAGE."""
+    """Give what KEY_COLUMN_USAGE has."""
     for name, kind, own, others in _constraints(ref, entry):
         for at, column in enumerate(own, 1):
             yield {
@@ -215,7 +215,7 @@ def key_column_usage(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def constraint_column_usage(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """CONSTRAINT_COLUMN_USAGE: which columns constraints rest on."""
+    """Give what CONSTRAINT_COLUMN_USAGE has: which columns constraints rest on."""
     for name, kind, own, others in _constraints(ref, entry):
         for table, column in others if kind == "FOREIGN KEY" else [(named(ref), c) for c in own]:
             yield {
@@ -246,7 +246,7 @@ def _constraints(
 
 
 def routines(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """ROUTINES."""
+    """Give what ROUTINES has."""
     body = entry.body
     kind = {"SCALAR_FUNCTION": "FUNCTION", "TABLE_VALUED_FUNCTION": "TABLE FUNCTION"}
     returned = body.get("returnType")
@@ -264,7 +264,7 @@ def routines(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def routine_options(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """ROUTINE_OPTIONS."""
+    """Give what ROUTINE_OPTIONS has."""
     for option in wording.routine_options(entry.body):
         yield {
             **named(ref, "specific"),
@@ -275,7 +275,7 @@ def routine_options(ref: TableRef, entry: Entry) -> Iterator[Row]:
 
 
 def parameters(ref: TableRef, entry: Entry) -> Iterator[Row]:
-    """PARAMETERS: what a routine returns, then its arguments."""
+    """Give what PARAMETERS has: what a routine returns, then its arguments."""
     procedure = entry.body["routineType"] == "PROCEDURE"
     returned: Mapping[str, Any] | None = entry.body.get("returnType")
     if returned:

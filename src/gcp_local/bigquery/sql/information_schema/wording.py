@@ -147,9 +147,7 @@ def schema_ddl(ref: DatasetRef, body: Mapping[str, Any]) -> str:
 def routine_ddl(ref: TableRef, body: Mapping[str, Any]) -> str:
     """Write the statement that would make a routine."""
     arguments = ", ".join(
-        " ".join(
-            filter(None, [each.get("mode", ""), each.get("name", ""), argument_type(each)])
-        )
+        " ".join(filter(None, [each.get("mode", ""), each.get("name", ""), argument_type(each)]))
         for each in body.get("arguments", [])
     )
     kind = {"TABLE_VALUED_FUNCTION": "TABLE FUNCTION", "PROCEDURE": "PROCEDURE"}.get(
