@@ -8,7 +8,7 @@ as time travel goes back, with its rows, so that it can be had back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +34,14 @@ class Catalog:
 
     Attributes:
         deleted: what there was.
+        expire: called with a table before it is given, so that rows whose time has come go.
 
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.deleted = Deleted(database)
+        self.expire: Callable[[Entry], object] = lambda _: None
 
     def transaction(self) -> AbstractContextManager[None]:
         """Do all or nothing, and nothing in between: what is read inside does not change."""
@@ -161,7 +163,10 @@ class Catalog:
             ref.dataset,
             ref.table,
         )
-        return None if row is None else self._unexpired(ref, Entry.of(row), noun)
+        entry = None if row is None else self._unexpired(ref, Entry.of(row), noun)
+        if entry is not None and "expirationMs" in entry.body.get("timePartitioning", {}):
+            self.expire(entry)
+        return entry
 
     def _unexpired(self, ref: TableRef, entry: Entry, noun: str) -> Entry | None:
         end = entry.body.get("expirationTime")

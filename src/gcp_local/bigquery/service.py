@@ -109,6 +109,7 @@ class BigQuery:
         self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
         partitions = Partitions(self.catalog, self.warehouse, describer)
+        self.catalog.expire = partitions.expire
         self.endpoint = BigQueryEndpoint(
             [
                 datasets,

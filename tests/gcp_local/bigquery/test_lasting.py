@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 import requests
 from google.api_core.exceptions import BadRequest, NotFound
-from google.cloud.bigquery import Client, Dataset, SchemaField, Table
+from google.cloud.bigquery import Client, Dataset, SchemaField, Table, TimePartitioning
 
 from tests.gcp_local.emulators import Emulator, start
 
@@ -130,6 +131,20 @@ def test_a_table_whose_time_has_come_is_gone(
     assert numbers(client, again) == []
     client.delete_table(again)
     client.delete_dataset(dataset)
+
+
+def test_rows_go_with_their_partitions(server: Emulator, client: Client, dataset: Dataset) -> None:
+    wanted = Table(dataset.table("t"), schema=[SchemaField("day", "DATE")])
+    wanted.time_partitioning = TimePartitioning(field="day", expiration_ms=3 * 86_400_000)
+    table = client.create_table(wanted)
+    today = server.clock.now().date()
+    days = [today - timedelta(days=back) for back in range(5)]
+    client.insert_rows(table, [(day,) for day in (*days, None)])
+    assert [row["day"] for row in client.list_rows(table)] == [*days[:3], None]
+    server.clock.advance(timedelta(days=1))
+
+    assert [row["day"] for row in client.list_rows(table)] == [*days[:2], None]
+    assert client.list_partitions(table) == [f"{days[1]:%Y%m%d}", f"{days[0]:%Y%m%d}", "__NULL__"]
 
 
 def test_a_dataset_can_be_had_back_while_time_travel_goes(

@@ -135,6 +135,7 @@ def test_requests_that_cannot_be_streamed_are_refused(
         ("one", row, "Cannot add rows to a table of type VIEW."),
         ("bare", row, "The destination table has no schema."),
         ("people$20240101", row, "is not partitioned"),
+        ("people", {"rows": [{}]}, "Required parameter is missing: rows[0].json"),
         ("people", {"rows": [{"json": [1]}]}, "Invalid value at 'rows[0].json'"),
         ("nowhere", row, f"Not found: Table {client.project}:{dataset.dataset_id}.nowhere"),
         ("people", {**row, "templateSuffix": "x"}, "lacks template tables"),
@@ -195,7 +196,8 @@ def test_the_raw_rows_are_in_bigquerys_form(rest: Rest, client: Client, table: T
         ]}
     ]  # fmt: skip
     assert rest("GET", path, params=params).json()["rows"] == [{"f": [{"v": "1709209800000005"}]}]
-    assert rest.error("GET", path, params={"selectedFields": "nose"})["code"] == 400
+    for wrong in ("nose", "home.door", "seen.x", ","):
+        assert rest.error("GET", path, params={"selectedFields": wrong})["code"] == 400
     iso = {"formatOptions.timestampOutputFormat": "ISO8601_STRING"}
     assert rest.error("GET", path, params=iso)["code"] == 501
 

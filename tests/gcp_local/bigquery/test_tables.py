@@ -455,9 +455,20 @@ def test_default_values_of_columns_are_checked(client: Client, dataset: Dataset)
     made = client.create_table(Table(dataset.table("good"), schema=[good]))
 
     assert made.schema[0].default_value_expression == "40 + 2"
-    bad = SchemaField("made", "INT64", default_value_expression="1), (2")
-    with pytest.raises(BadRequest, match="Invalid default value of the column made"):
-        client.create_table(Table(dataset.table("bad"), schema=[bad]))
+    day = SchemaField("day", "DATE", default_value_expression="'2026-01-31'")
+    client.create_table(Table(dataset.table("days"), schema=[day]))
+    for expression, message in {
+        "1), (2": "",
+        "'now'||1": "",
+        "'3'": "it has the type STRING, not INT64",
+        "CURRENT_DATE()": "it has the type DATE, not INT64",
+        "(SELECT 1)": "it must not have a subquery",
+        "other": "",
+    }.items():
+        bad = SchemaField("made", "INT64", default_value_expression=expression)
+        complaint = f"Invalid default value of the column made: .*{message}"
+        with pytest.raises(BadRequest, match=complaint):
+            client.create_table(Table(dataset.table("bad"), schema=[bad]))
 
 
 def test_decorators_that_name_no_partition_are_refused(client: Client, table: Table) -> None:

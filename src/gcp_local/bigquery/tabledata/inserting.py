@@ -66,7 +66,7 @@ class Inserter:
         partitioning = Partitioning.of(entry.body)
         _check_table(whole, entry, partitioning, partition)
         rows = self._fresh(entry, given)
-        values = self._with_defaults(whole, entry, [row.get("json", {}) for _, row in rows])
+        values = self._with_defaults(whole, entry, [row["json"] for _, row in rows])
         ignore = bool(said.get("ignoreUnknownValues"))
         found, problems = arrow_rows(values, entry.schema, ignore_unknown=ignore)
         errors = {rows[at][0]: [_error(each.field, each.streaming) for each in problems[at]]
@@ -129,6 +129,8 @@ def _check_request(said: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -
         message = f"Too many rows present in the request, limit: {_MOST_ROWS} row count: "
         raise BigQueryError("invalid", f"{message}{len(rows)}.")
     for at, row in enumerate(rows):
+        if "json" not in row:
+            raise BigQueryError("required", f"Required parameter is missing: rows[{at}].json")
         if len(row.get("insertId", "")) > _LONGEST_ID:
             message = f"rows[{at}].insertId is longer than {_LONGEST_ID} characters."
             raise BigQueryError("invalid", message)

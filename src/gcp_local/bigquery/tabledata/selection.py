@@ -19,6 +19,8 @@ def selected_columns(schema: Schema, said: str | None) -> tuple[Schema, Schema]:
     if not said:
         return schema, schema
     paths = [tuple(path.strip().lower().split(".")) for path in said.split(",") if path.strip()]
+    if not paths:
+        raise BigQueryError("invalid", f"Invalid value for selectedFields: {said!r:.100}")
     shown = _pruned(schema, paths, "")
     names = {field.name for field in shown}
     return tuple(field for field in schema if field.name in names), shown

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
-from gcp_local.bigquery.partitions import PARTITION_TIME, Partitioning
+from gcp_local.bigquery.partitions import NULL, OUTSIDE, PARTITION_TIME, Partitioning
 from gcp_local.bigquery.references import TableRef
 from gcp_local.bigquery.schema import Field, arrow_schema, schema_json
-from gcp_local.bigquery.warehouse import StaleError, logical_bytes
+from gcp_local.bigquery.warehouse import StaleError, Version, logical_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.call import Call
     from gcp_local.bigquery.catalog import Catalog, Entry
     from gcp_local.bigquery.tables.description import TableDescriber
-    from gcp_local.bigquery.warehouse import DataFile, Version, Warehouse
+    from gcp_local.bigquery.warehouse import DataFile, Warehouse
 
 # What clients read to list a table's partitions.
 SUMMARY = "__PARTITIONS_SUMMARY__"
@@ -70,22 +72,41 @@ class Partitions:
     def delete(self, ref: TableRef) -> None:
         """Delete the rows of a partition; errors as `rows`."""
         entry, partitioning, name = self._found(ref)
+        self._remove(entry, partitioning, {name})
+
+    def expire(self, entry: Entry) -> None:
+        """Delete the rows of a table's partitions whose time has come, if it is to have such."""
+        said = entry.body.get("timePartitioning", {}).get("expirationMs")
+        partitioning = Partitioning.of(entry.body)
+        if said is None or partitioning is None:
+            return
+        before = clock.now() - timedelta(milliseconds=int(said))
+        names = self._describer.partitions(entry, self._warehouse.current(entry.uid))
+        gone = {
+            name
+            for name in names
+            if name not in (NULL, OUTSIDE) and partitioning.time_of(name) <= before
+        }
+        if gone:
+            self._remove(entry, partitioning, gone)
+
+    # Inside
+
+    def _remove(self, entry: Entry, partitioning: Partitioning, names: set[str]) -> None:
         while True:
             version = self._warehouse.current(entry.uid)
             files = [
                 kept
                 for file in version.files
-                if (kept := self._without(entry, partitioning, name, file)) is not None
+                if (kept := self._without(entry, partitioning, names, file)) is not None
             ]
-            if len(files) == len(version.files) and tuple(files) == version.files:
+            if tuple(files) == version.files:
                 return
             try:
                 self._warehouse.commit(entry.uid, files, base=version.number)
             except StaleError:
                 continue
             return
-
-    # Inside
 
     def _found(self, ref: TableRef) -> tuple[Entry, Partitioning, str]:
         table, _, name = ref.table.partition("$")
@@ -112,15 +133,15 @@ class Partitions:
         return rows.filter(pc.equal(partitioning.ids(rows), name))
 
     def _without(
-        self, entry: Entry, partitioning: Partitioning, name: str, file: DataFile
+        self, entry: Entry, partitioning: Partitioning, names: set[str], file: DataFile
     ) -> DataFile | None:
-        """Give a file without a partition's rows: itself if it has none, None if nothing else."""
+        """Give a file without these partitions: itself if it has none, None if nothing else."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        from gcp_local.bigquery.warehouse import Version
-
         rows = self._warehouse.read(Version(0, 0, (file,)), self._columns(entry, partitioning))
-        kept = rows.filter(pc.not_equal(partitioning.ids(rows), name))
+        inside = pc.is_in(partitioning.ids(rows), value_set=pa.array(sorted(names)))
+        kept = rows.filter(pc.invert(inside))
         if kept.num_rows == rows.num_rows:
             return file
         return self._warehouse.write(kept) if kept.num_rows else None

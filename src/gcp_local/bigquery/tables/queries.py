@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
-from gcp_local.bigquery.schema import Schema
+from gcp_local.bigquery.schema import Field, Schema
 from gcp_local.bigquery.sql.parsing import parse
 from gcp_local.bigquery.sql.session import Session
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.references import DatasetRef, TableRef
     from gcp_local.bigquery.sql.executor import Executor
     from gcp_local.bigquery.sql.session import Outcome
+
+
+_SELECT = re.compile(r"\bSELECT\b", re.IGNORECASE)
+# A literal of text may stand for a day or a time.
+_TEXT = re.compile(r"\s*('[^'\\]*'|\"[^\"\\]*\")\s*")
+_FROM_TEXT = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
+_COERCED = {"FLOAT": ("FLOAT", "NUMERIC", "INTEGER"), "NUMERIC": ("NUMERIC", "INTEGER")}
 
 
 class TableQueries:
@@ -49,13 +57,24 @@ class TableQueries:
         """Check the default values of columns; errors as `view`."""
         for field in schema:
             said = dict(field.more).get("defaultValueExpression")
-            if said is not None:
-                query = f"SELECT CAST(({said}) AS {field.sql})"
-                try:
-                    self._run(query, ref.parent, location, dry=True)
-                except BigQueryError as error:
-                    message = f"Invalid default value of the column {field.name}: {error.message}"
-                    raise BigQueryError("invalid", message) from None
+            if said is None:
+                continue
+            complaint = f"Invalid default value of the column {field.name}: "
+            if _SELECT.search(said):
+                raise BigQueryError("invalid", f"{complaint}it must not have a subquery.")
+            try:
+                found = self._run(f"SELECT ({said}) AS value", ref.parent, location, dry=True)
+                self._check_type(field, said, found.schema[0])
+                cast = f"SELECT CAST(({said}) AS {field.sql}) AS value"
+                self._run(cast, ref.parent, location, dry=True)
+            except BigQueryError as error:
+                raise BigQueryError("invalid", complaint + error.message) from None
+
+    def _check_type(self, field: Field, said: str, given: Field) -> None:
+        fits = given.type in _COERCED.get(field.type, (field.type,))
+        text = field.type in _FROM_TEXT and _TEXT.fullmatch(said)
+        if not (fits or text or given.repeated or said.strip().upper() == "NULL"):
+            raise BigQueryError("invalid", f"it has the type {given.sql}, not {field.sql}.")
 
     def defaults(self, ref: TableRef, schema: Schema, location: str) -> dict[str, Any]:
         """Compute the columns' default values as they are now, as Python has them, by name."""
