@@ -19,6 +19,7 @@ from google.cloud.kms_v1.services.key_management_service.transports import (
 )
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
+from gcp_local.grpc_door.server import GrpcDoor
 from tests.gcp_local.emulators import Emulator, start
 
 LISTING = "google.cloud.kms.v1.KeyManagementService.ListKeyRings"
@@ -30,12 +31,12 @@ def keys(emulator: Emulator) -> kms_v1.KeyManagementServiceClient:
     return kms_v1.KeyManagementServiceClient(transport=transport)
 
 
-@pytest.fixture(scope="module")
-def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """A server whose faults are no other test's."""
-    emulator = start(tmp_path_factory.mktemp("state"))
+@pytest.fixture
+def broken(emulator: Emulator) -> Iterator[Emulator]:
+    """The server, which has no faults before nor after."""
+    emulator.faults.clear()
     yield emulator
-    emulator.end()
+    emulator.faults.clear()
 
 
 def test_a_resource_made_by_grpc_is_there_by_http(emulator: Emulator, project: str) -> None:
@@ -119,7 +120,6 @@ def test_a_fault_that_was_ordered_strikes(
 ) -> None:
     client = keys(broken)
     parent = f"projects/{project}/locations/europe-west1"
-    broken.faults.clear()
     with broken.faults.ordered(method=LISTING, nth=2, **fault):
         client.list_key_rings(parent=parent, retry=NO_RETRY)
         with pytest.raises(expected) as struck:
@@ -157,8 +157,7 @@ def test_calls_by_grpc_keep_an_idle_server_up_and_it_says_where_it_is(tmp_path: 
             emulator.kill()
 
 
-def test_a_taken_port_is_refused(emulator: Emulator, tmp_path: Path) -> None:
-    port = emulator.grpc_endpoint.rpartition(":")[2]
-    other = Emulator(tmp_path / "state", arguments=["--grpc-port", port])
-    with pytest.raises(Exception, match=f"gRPC cannot listen on port {port}"):
-        other.start()
+def test_a_taken_port_is_refused(emulator: Emulator) -> None:
+    port = int(emulator.grpc_endpoint.rpartition(":")[2])
+    with pytest.raises(OSError, match=f"gRPC cannot listen on port {port}"):
+        GrpcDoor("127.0.0.1", port)
