@@ -15,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 FOLDER = Path(__file__).parent / "cases"
 NEEDS = Path(__file__).parent / "needs.yaml"
-Service = Literal["aiplatform", "storage", "artifactregistry", "cloudkms", "pubsub", "kfp"]
+Service = Literal[
+    "aiplatform", "storage", "artifactregistry", "cloudbuild", "cloudkms", "pubsub", "kfp"
+]
 Cost = Literal["costs", "slow", "stays"]
 _CALL = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*)")
 

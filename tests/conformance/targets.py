@@ -58,6 +58,7 @@ def google_bases(location: str) -> dict[str, str]:
         "aiplatform": f"https://{location}-aiplatform.googleapis.com",
         "storage": "https://storage.googleapis.com",
         "artifactregistry": "https://artifactregistry.googleapis.com",
+        "cloudbuild": f"https://{location}-cloudbuild.googleapis.com",
         "cloudkms": "https://cloudkms.googleapis.com",
         "pubsub": "https://pubsub.googleapis.com",
         "kfp": f"https://{location}-kfp.pkg.dev",
