@@ -137,14 +137,10 @@ def _check_times(build: Message) -> float:
 
 
 def _check_artifacts(build: Message) -> None:
-    """Check images and objects, and bring both places of `images` together, as Google does."""
+    """Check the images, which two fields may name."""
     twice = build.artifacts.images
     if build.images and twice and list(build.images) != list(twice):
         refuse("images", "cannot specify different .images and .artifacts.images")
-    if twice and not build.images:
-        build.images.extend(twice)
-    elif build.images and not twice:
-        twice.extend(build.images)
     if len(build.images) > _MOST_IMAGES:
         refuse("images", f"cannot specify more than {_MOST_IMAGES} images to build")
     for index, image in enumerate(build.images):

@@ -19,7 +19,7 @@ from gcp_local.builds.fetching import settle
 from gcp_local.builds.keeping import GLOBAL
 from gcp_local.builds.messages import Approval, Build, Logging, LogsBucket, Status
 from gcp_local.errors import InvalidArgument
-from gcp_local.rpc.protos import Message, timestamp
+from gcp_local.rpc.protos import Message, copy_of, timestamp
 
 if TYPE_CHECKING:
     from gcp_local.builds.workshop import Workshop
@@ -93,21 +93,20 @@ def values_of(build: Message) -> dict[str, str]:
 
 
 def _given(said: Message) -> Message:
-    build = Build()
-    for name in _GIVEN:
-        descriptor = Build.DESCRIPTOR.fields_by_name[name]
-        if descriptor.message_type is None or descriptor.is_repeated:
-            continue
-        if said.HasField(name):
-            getattr(build, name).CopyFrom(getattr(said, name))
-    for name in ("logs_bucket", "service_account"):
-        setattr(build, name, getattr(said, name))
-    for name in ("steps", "images", "tags", "secrets", "dependencies"):
-        getattr(build, name).extend(getattr(said, name))
-    build.substitutions.update(said.substitutions)
+    """Give what the request may say of a build; `images` is in two places, as Google has it."""
+    build = copy_of(said)
+    for known in Build.DESCRIPTOR.fields:
+        if known.name not in _GIVEN:
+            build.ClearField(known.name)
     for step in build.steps:
         for name in ("timing", "pull_timing", "status", "exit_code"):
             step.ClearField(name)
+    if build.artifacts.HasField("objects"):
+        build.artifacts.objects.ClearField("timing")
+    if build.images and not build.artifacts.images:
+        build.artifacts.images.extend(build.images)
+    elif build.artifacts.images and not build.images:
+        build.images.extend(build.artifacts.images)
     return build
 
 

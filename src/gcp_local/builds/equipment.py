@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcp_local.builds.failures import BuildFailedError
@@ -23,6 +24,9 @@ _PROGRAMS = {
 }
 
 
+_PACKAGES = shlex.quote(str(Path(__file__).parents[2]))
+
+
 def variables(build: Message, room: Room, shop: Workshop) -> dict[str, str]:
     """Give the variables of every step, and lay the programs that their PATH leads to first."""
     _, _, _, location, *_ = build.name.split("/")
@@ -36,8 +40,9 @@ def variables(build: Message, room: Room, shop: Workshop) -> dict[str, str]:
     env["ECLUSE_LOCAL"] = shop.endpoint
     for name, module in _PROGRAMS.items():
         program = room.programs / name
-        words = shlex.join([sys.executable, "-I", "-m", module])
-        program.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        # With this package on its path, and nothing of the step's image.
+        words = shlex.join([sys.executable, "-P", "-s", "-m", module])
+        program.write_text(f'#!/bin/sh\nPYTHONPATH={_PACKAGES} exec {words} "$@"\n')
         program.chmod(0o755)
     return env
 

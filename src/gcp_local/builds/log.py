@@ -51,7 +51,9 @@ class BuildLog:
         self.write("".join(f"{line}\n" for line in lines).encode())
 
     def write(self, content: bytes) -> None:
-        """Write whole lines as they are."""
+        """Write whole lines as they are. Who writes after the end is not heard."""
+        if self._closing.is_set():
+            return
         with self._lock, self._path.open("ab") as file:
             file.write(content)
         self._grown.set()

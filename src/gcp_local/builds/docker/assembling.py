@@ -128,7 +128,7 @@ class Assembly:
         image = self._assembled(under) if under is not None else Image(said=(f"FROM {stage.base}",))
         values: dict[str, str] = {}
         for each in stage.instructions:
-            self.say(f"{each.word} {each.rest[:120]}")
+            self.say(_written(each)[:120])
             if each.word == "ARG":
                 values.update(arguments_of(each, self.given, {**self.arguments, **values}))
                 said = f"ARG {each.rest} {json.dumps(values, sort_keys=True)}"
@@ -141,8 +141,7 @@ class Assembly:
         self, image: Image, said: Instruction, index: int, values: Mapping[str, str]
     ) -> Image:
         """Carry out one instruction."""
-        flags = "".join(f"--{name}={value} " for name, value in said.flags.items())
-        image = replace(image, said=(*image.said, f"{said.word} {flags}{said.rest}"))
+        image = replace(image, said=(*image.said, _written(said)))
         changes: dict[str, Any] = {}
         match said.word:
             case "RUN":
@@ -235,6 +234,11 @@ def _content(path: Path) -> tuple[bytes, bool]:
     if path.is_symlink() or not path.is_file():
         raise DockerfileError(f"{path.name}: the stand-in copies files, and no links")
     return path.read_bytes(), bool(path.stat().st_mode & stat.S_IXUSR)
+
+
+def _written(said: Instruction) -> str:
+    flags = "".join(f"--{name}={value} " for name, value in said.flags.items())
+    return f"{said.word} {flags}{said.rest}"
 
 
 def _absolute(path: str, folder: str) -> str:
