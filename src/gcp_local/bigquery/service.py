@@ -16,6 +16,8 @@ from gcp_local.bigquery.jobs.results import Results
 from gcp_local.bigquery.jobs.runner import JobRunner
 from gcp_local.bigquery.jobs.service import JobService
 from gcp_local.bigquery.jobs.store import JobStore
+from gcp_local.bigquery.loading.jobs import LoadJobs
+from gcp_local.bigquery.loading.uploads import UploadedJobs
 from gcp_local.bigquery.ml.exporting import Exporter
 from gcp_local.bigquery.ml.functions import ModelFunctions
 from gcp_local.bigquery.ml.models import Models
@@ -104,8 +106,13 @@ class BigQuery:
         jobs = JobStore(database)
         self.runner = JobRunner(
             jobs,
-            {"query": QueryJobs(self.catalog, jobs, scripts, writer, anonymous, cache)},
+            {
+                "query": QueryJobs(self.catalog, jobs, scripts, writer, anonymous, cache),
+                "load": LoadJobs(self.catalog, writer, objects),
+            },
         )
+        service = JobService(self.runner, Results(self.catalog, self.warehouse))
+        uploads = UploadedJobs(state / "bigquery_uploads", service.start)
         self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
         partitions = Partitions(self.catalog, self.warehouse, describer)
@@ -124,12 +131,14 @@ class BigQuery:
                     Inserter(self.catalog, self.warehouse, self.streaming, queries),
                 ),
                 ModelService(self.catalog, self.models),
-                JobService(self.runner, Results(self.catalog, self.warehouse)),
+                service,
             ],
             projects,
+            uploads,
         )
         self.workers: Sequence[Worker] = [self.runner]
         for uid in self.catalog.deleted.forget():
             self.warehouse.forget(uid)
         self.warehouse.recover()
+        uploads.recover()
         store.recover()

@@ -209,18 +209,21 @@ def _column_bytes(column: pa.ChunkedArray) -> int:
 
     kind, present = column.type, len(column) - column.null_count
     if pa.types.is_list(kind):
-        return _column_bytes(pa.chunked_array([pc.list_flatten(column)], type=kind.value_type))
+        return _column_bytes(_chunked(pc.list_flatten(column)))
     if pa.types.is_struct(kind):
-        fields = [kind.field(at) for at in range(kind.num_fields)]
-        return sum(
-            _column_bytes(pa.chunked_array([pc.struct_field(column, field.name)], type=field.type))
-            for field in fields
-        )
+        names = [kind.field(at).name for at in range(kind.num_fields)]
+        return sum(_column_bytes(_chunked(pc.struct_field(column, name))) for name in names)
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
         return 2 * int(present) + int(pc.sum(pc.binary_length(column)).as_py() or 0)
     return int(present) * (
         1 if pa.types.is_boolean(kind) else 16 if pa.types.is_decimal(kind) else 8
     )
+
+
+def _chunked(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
 def _fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -84,7 +84,7 @@ def test_a_job_that_is_done_can_be_deleted(client: Client) -> None:
 
 def test_a_job_of_no_kind_or_of_two_is_refused(client: Client, emulator: Emulator) -> None:
     url = f"/bigquery/v2/projects/{client.project}/jobs"
-    empty: list[dict[str, object]] = [{}, {"labels": {}}]
+    empty: list[dict[str, object]] = [{}, {"query": {"query": "SELECT 1"}, "load": {}}]
     for configuration in empty:
         answer = emulator.call("POST", url, json={"configuration": configuration})
         assert answer.status_code == 400
