@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -21,8 +22,6 @@ from gcp_local.images.store import ImageStore
 from gcp_local.kms.keys import KeyStore
 from gcp_local.kms.service import KeyManagementService
 from gcp_local.metadata_server.rest import MetadataServer
-from gcp_local.page.rest import PageEndpoint
-from gcp_local.page.site import Sources
 from gcp_local.pubsub.service import PubSub
 from gcp_local.registry.images import ImageRegistry
 from gcp_local.registry.packages import PackageRegistry
@@ -46,6 +45,7 @@ from gcp_local.web.messages import Request
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gcp_local.page.rest import PageEndpoint
     from gcp_local.vertex.platform import Worker
 
 
@@ -124,6 +124,7 @@ class Cloud:
             tables=self.bigquery.exchange,
             work=_emptied(state / "work"),
         )
+        self._work = platform.work
         self.vertex = VertexAI(platform, self.packages, permissive=permissive)
         self.bigquery.models.registered_in(
             VertexRegistry(platform, self.vertex.models, self.vertex.evaluations)
@@ -188,21 +189,6 @@ class Cloud:
             iam=self.iam,
         )
         self.metadata_server = MetadataServer()
-        self.page = PageEndpoint(
-            Sources(
-                database=self.database,
-                resources=self.resources,
-                projects=self.projects,
-                objects=self.objects,
-                buckets=self.buckets,
-                metadata=self.vertex.metadata,
-                pipelines=self.vertex.pipelines,
-                fleet=self.vertex.fleet,
-                bigquery=self._asked_of_bigquery,
-                work=platform.work,
-            ),
-            endpoint,
-        )
         # Operations last: what a service takes up again may settle its own.
         self._workers: Sequence[Worker] = [
             *self.vertex.workers,
@@ -213,6 +199,26 @@ class Cloud:
         ]
         for worker in self._workers:
             worker.recover()
+
+    @cached_property
+    def page(self) -> PageEndpoint:
+        """What people see in a browser, made when one comes: clients do without it."""
+        from gcp_local.page.rest import PageEndpoint
+        from gcp_local.page.site import Sources
+
+        sources = Sources(
+            database=self.database,
+            resources=self.resources,
+            projects=self.projects,
+            objects=self.objects,
+            buckets=self.buckets,
+            metadata=self.vertex.metadata,
+            pipelines=self.vertex.pipelines,
+            fleet=self.vertex.fleet,
+            bigquery=self._asked_of_bigquery,
+            work=self._work,
+        )
+        return PageEndpoint(sources, self.endpoint)
 
     def _asked_of_bigquery(self, path: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         """Give what BigQuery's REST API answers, for the page."""

@@ -141,6 +141,11 @@ def context_page(visit: Visit, name: str) -> View:
     graph = visit.sources.metadata
     context = graph.get(name, Context)
     facts = _node_facts(visit, context)
+    if context.schema_title == "system.PipelineRun":
+        location = name.partition("/metadataStores/")[0]
+        facts.append(
+            ("Run", visit.names.cell(f"{location}/pipelineJobs/{name.rpartition('/')[2]}"))
+        )
     facts += [("In", visit.names.cell(parent)) for parent in context.parent_contexts]
     members = sorted(graph.members(name))
     shown = members[:_MOST_MEMBERS]

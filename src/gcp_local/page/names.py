@@ -10,7 +10,6 @@ from urllib.parse import quote, urlencode
 from gcp_local.page.view import Cell, Link
 
 ROOT = "/page"
-BUCKETS = f"{ROOT}/buckets"
 _PROJECT = re.compile(r"projects/([^/]+)")
 
 
@@ -37,7 +36,7 @@ def object_page(bucket: str, name: str, generation: int | None = None) -> str:
 
 def raw_object(bucket: str, name: str, as_: str, generation: int | None = None) -> str:
     """Give the address of an object's bytes: `as_` a `text`, `html`, `image` or `download`."""
-    return f"{asked(path('raw', bucket, name), generation=generation, **{'as': as_})}"
+    return asked(path("raw", bucket, name), generation=generation, **{"as": as_})
 
 
 def parts_of(uri: str) -> tuple[str, str] | None:

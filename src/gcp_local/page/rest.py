@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.errors import ApiError, Internal, NotFound
+from gcp_local.page import raw
 from gcp_local.page.names import ROOT, Names
 from gcp_local.page.site import Sources, Visit
 from gcp_local.page.view import Link, Note, Tone, View
@@ -76,9 +77,8 @@ class PageEndpoint:
                 content = resources.files(__package__).joinpath("static", name).read_bytes()
                 return Answer(200, content, {"content-type": _STATIC[name]})
             case ("raw", bucket, name):
-                from gcp_local.page import raw
-
                 return raw.answer(visit, bucket, name)
+        # Late, for a server that is only called by clients does without it.
         from gcp_local.page import router
 
         return self._rendered(router.view(visit, segments))
@@ -86,22 +86,19 @@ class PageEndpoint:
     def _refusal(self, error: ApiError) -> Answer:
         title = "Not found" if error.code == HTTPStatus.NOT_FOUND else "This cannot be shown"
         note = Note(error.message, Tone.BAD)
-        return self._rendered(
-            View(title, [Link("gcp-local", "/")], [note], status=error.code), minimal=True
-        )
+        return self._rendered(View(title, [Link("gcp-local", "/")], [note], status=error.code))
 
-    def _rendered(self, view: View, *, minimal: bool = False) -> Answer:
+    def _rendered(self, view: View) -> Answer:
         if self._templates is None:
             self._templates = _environment()
         template = self._templates.get_template("page.html.j2")
-        text = template.render(view=view, endpoint=self._endpoint, root=ROOT, minimal=minimal)
+        text = template.render(view=view, endpoint=self._endpoint, root=ROOT)
         # Names may hold halves of surrogate pairs, which no page can.
         content = text.encode(errors="replace")
         return Answer(view.status, content, {"content-type": "text/html; charset=utf-8"})
 
 
 def _environment() -> Environment:
-    # At the first page: a server that is only called by clients does without it.
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
