@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import Field, Schema
-from gcp_local.bigquery.sql.parsing import parse
+from gcp_local.bigquery.sql.parsing import parse_expression, parse_query
 from gcp_local.bigquery.sql.session import Session
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class TableQueries:
             if _SELECT.search(said):
                 raise BigQueryError("invalid", f"{complaint}it must not have a subquery.")
             try:
+                parse_expression(said)
                 found = self._run(f"SELECT ({said}) AS value", ref.parent, location, dry=True)
                 self._check_type(field, said, found.schema[0])
                 cast = f"SELECT CAST(({said}) AS {field.sql}) AS value"
@@ -93,10 +94,5 @@ class TableQueries:
         return dict(zip(values, (column[0].as_py() for column in rows.columns), strict=True))
 
     def _run(self, query: str, home: DatasetRef, location: str, *, dry: bool) -> Outcome:
-        statements = parse(query)
         session = Session(home.project, location, clock.now())
-        if len(statements) == 1:
-            outcome = self._executor.run(statements[0], session, dry=dry)
-            if outcome.statement_type == "SELECT":
-                return outcome
-        raise BigQueryError.query("Only a single SELECT statement is allowed here", 1, 1)
+        return self._executor.run(parse_query(query), session, dry=dry)
