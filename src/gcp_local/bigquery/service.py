@@ -95,7 +95,8 @@ class BigQuery:
         self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
         queries = TableQueries(executor)
         datasets = DatasetService(self.catalog, self.models)
-        tables = Tables(self.catalog, self.warehouse, database)
+        self.streaming = Streaming(database)
+        tables = Tables(self.catalog, self.warehouse, self.streaming, database)
         asker = Asker(executor)
         ddl = Ddl(tables, asker, queries, datasets)
         statements = Statements(executor, [ddl, Dml(tables, asker)], asker, tables)
@@ -113,7 +114,6 @@ class BigQuery:
         )
         service = JobService(self.runner, Results(self.catalog, self.warehouse))
         uploads = UploadedJobs(state / "bigquery_uploads", service.start)
-        self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
         partitions = Partitions(self.catalog, self.warehouse, describer)
         self.catalog.expire = partitions.expire

@@ -62,6 +62,16 @@ class Streaming:
         )
         return {row["file"]: row["moment"] for row in rows if row["file"] in there}
 
+    def rows(self, uid: str, version: Version) -> tuple[range, ...]:
+        """Tell which rows of a version, counted from 0, are in the buffer still."""
+        moments = self.files(uid, version)
+        found, start = [], 0
+        for file in version.files:
+            if file.name in moments:
+                found.append(range(start, start + file.rows))
+            start += file.rows
+        return tuple(found)
+
     def known(self, uid: str, ids: Iterable[str]) -> set[str]:
         """Tell which insert ids a table had within the last minute."""
         since = clock.micros(clock.now()) - _REMEMBERED

@@ -115,6 +115,33 @@ def test_streamed_rows_leave_the_buffer_and_their_ids_are_forgotten(
     assert (kept.num_rows, kept.num_bytes, kept.streaming_buffer) == (2, 16, None)
 
 
+def test_streamed_rows_cannot_be_changed_while_they_are_in_the_buffer(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    table = client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    client.query_and_wait("INSERT INTO shop.t VALUES (1)")
+    client.insert_rows_json(table, [{"n": 2}])
+    client.query_and_wait("INSERT INTO shop.t VALUES (3)")
+    source = "USING (SELECT 2 AS n) AS s ON t.n = s.n WHEN MATCHED THEN"
+
+    message = rf"over table {client.project}\.shop\.t would affect rows in the streaming buffer"
+    for statement in (
+        "UPDATE shop.t SET n = 9 WHERE n >= 2",
+        "DELETE FROM shop.t WHERE TRUE",
+        f"MERGE shop.t AS t {source} DELETE",
+        "TRUNCATE TABLE shop.t",
+    ):
+        with pytest.raises(BadRequest, match=message):
+            client.query_and_wait(statement)
+    server.clock.advance(1801)
+    client.query_and_wait("UPDATE shop.t SET n = n + 10 WHERE n >= 2")
+    assert numbers(client, table) == [1, 12, 13]
+    client.insert_rows_json(table, [{"n": 4}])
+    client.query_and_wait("UPDATE shop.t SET n = 0 WHERE n = 1")
+    client.query_and_wait("DELETE FROM shop.t WHERE n > 10")
+    assert numbers(client, table) == [0, 4]
+
+
 def test_a_table_whose_time_has_come_is_gone(
     server: Emulator, client: Client, dataset: Dataset
 ) -> None:

@@ -13,10 +13,13 @@ from gcp_local.bigquery.schema import Field, Schema, arrow_schema
 from gcp_local.bigquery.warehouse import StaleError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import pyarrow as pa
 
     from gcp_local.bigquery.catalog import Catalog, Entry
     from gcp_local.bigquery.sql.session import Session
+    from gcp_local.bigquery.streaming import Streaming
     from gcp_local.bigquery.warehouse import DataFile, Version, Warehouse
     from gcp_local.resources.database import Database
 
@@ -25,11 +28,31 @@ _HIDDEN = Field(PARTITION_TIME, "TIMESTAMP")
 
 @dataclass(frozen=True)
 class Held:
-    """A table in the version that a statement begins with."""
+    """A table in the version that a statement begins with.
+
+    Attributes:
+        buffered: which of its rows, by their numbers, are in the streaming buffer still.
+
+    """
 
     ref: TableRef
     entry: Entry
     version: Version
+    buffered: tuple[range, ...] = ()
+
+    def check_settled(self, numbers: Iterable[int]) -> None:
+        """Refuse to change or delete rows that are in the streaming buffer still.
+
+        Raises:
+            BigQueryError: `invalidQuery`.
+
+        """
+        if any(number in part for part in self.buffered for number in numbers):
+            message = (
+                f"UPDATE or DELETE statement over table {self.ref.dotted} would affect rows in the"
+                " streaming buffer, which is not supported"
+            )
+            raise BigQueryError.query(message)
 
     @property
     def partitioning(self) -> Partitioning | None:
@@ -85,8 +108,11 @@ class Transaction:
 class Tables:
     """Reads and writes the tables that statements name."""
 
-    def __init__(self, catalog: Catalog, warehouse: Warehouse, database: Database) -> None:
+    def __init__(
+        self, catalog: Catalog, warehouse: Warehouse, streaming: Streaming, database: Database
+    ) -> None:
         self.catalog = catalog
+        self._streaming = streaming
         self.database = database
         self.warehouse = warehouse
 
@@ -139,7 +165,10 @@ class Tables:
             BigQueryError: there is none; it is a view or snapshot.
 
         """
-        ref = self.ref(path, session)
+        held = self._held(self.ref(path, session), session)
+        return replace(held, buffered=self._streaming.rows(held.entry.uid, held.version))
+
+    def _held(self, ref: TableRef, session: Session) -> Held:
         if session.transaction is not None and ref in session.transaction.changes:
             return session.transaction.changes[ref].held
         entry = self.entry(ref, session)

@@ -106,6 +106,7 @@ class Merging:
             refuse_repeats([*updated, *deleted])
             rows = self._updated(clause, rows, targets, sourced)
         refuse_repeats([*updated, *deleted])
+        self._held.check_settled([*updated, *deleted])
         return self._put_together(rows, updated, deleted, inserted, referenced)
 
     def _put_together(

@@ -70,6 +70,7 @@ class Dml:
                 result = Merging(statement, held, rows, asker, session).result()
                 return replace(result, rows=None) if dry else result
             case Truncate():
+                held.check_settled(range(rows.num_rows))
                 return truncate(rows)
 
 

@@ -51,6 +51,7 @@ def update(
     for setting, source in zip(statement.settings, outcome.schema, strict=True):
         check_value(setting.value, source, resolved(held.schema, setting)[1], inserted=False)
     refuse_repeats(numbers)
+    held.check_settled(numbers)
     size = outcome.bytes + held.version.bytes
     referenced = tuple(ref for ref in outcome.referenced if ref != target.ref)
     if not numbers:
@@ -68,6 +69,7 @@ def delete(
     target = Numbered.of(held.ref, "rows", statement.target.alias, held.schema, rows)
     select = target.select().where(expression(statement.where))
     numbers, outcome = asked(asker, select, target.seen(session), dry=dry)
+    held.check_settled(numbers)
     size = outcome.bytes + held.version.bytes
     referenced = tuple(ref for ref in outcome.referenced if ref != target.ref)
     if not numbers:
