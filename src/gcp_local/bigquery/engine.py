@@ -6,6 +6,7 @@ of the versions that it reads. DuckDB reads the warehouse's folder and nothing e
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,25 @@ class RowRelation:
 
 
 Relation = FileRelation | RowRelation
+
+
+@dataclass(frozen=True)
+class PythonFunction:
+    """A function that a statement's SQL calls.
+
+    Attributes:
+        act: what is called with plain values; an exception ends the statement.
+        arguments: their types in DuckDB's words; `result` likewise.
+        nulls: it is called with None too; else its result is None if an argument is.
+        volatile: each call may give something else.
+
+    """
+
+    act: Callable[..., Any]
+    arguments: tuple[str, ...]
+    result: str
+    nulls: bool = False
+    volatile: bool = False
 
 
 @dataclass
@@ -99,6 +119,7 @@ class Engine:
         relations: Mapping[str, Relation],
         parameters: Sequence[Any] = (),
         cancellation: Cancellation | None = None,
+        functions: Mapping[str, PythonFunction] | None = None,
     ) -> pa.Table:
         """Run one statement and give its rows, in DuckDB's types.
 
@@ -107,6 +128,7 @@ class Engine:
             relations: what it reads.
             parameters: the values of `$1`, `$2`, … in it.
             cancellation: asked for, the statement ends.
+            functions: the Python functions that it calls, by their names there.
 
         Raises:
             duckdb.Error: as DuckDB words it; whoever wrote the SQL knows what it means.
@@ -117,6 +139,8 @@ class Engine:
 
         cancellation = cancellation or Cancellation()
         with self._connected(relations) as connection, cancellation.telling(connection.interrupt):
+            for name, function in (functions or {}).items():
+                _teach(connection, name, function)
             try:
                 return connection.execute(sql, list(parameters)).to_arrow_table()
             except duckdb.InterruptException:
@@ -156,6 +180,33 @@ def _lay(connection: duckdb.DuckDBPyConnection, name: str, relation: Relation) -
     columns = ", ".join(_column(each, there=each.name in present) for each in relation.schema)
     # Names and paths are quoted; DuckDB's views take no parameters.
     connection.execute(f"CREATE VIEW {quoted(name)} AS SELECT {columns} FROM {source}")  # noqa: S608
+
+
+def _teach(connection: duckdb.DuckDBPyConnection, name: str, function: PythonFunction) -> None:
+    import duckdb
+    from duckdb.func import FunctionNullHandling
+
+    connection.create_function(
+        name,
+        _declared(function),
+        [duckdb.type(kind) for kind in function.arguments],
+        duckdb.type(function.result),
+        null_handling=FunctionNullHandling.SPECIAL,
+        side_effects=function.volatile,
+    )
+
+
+def _declared(function: PythonFunction) -> Callable[..., Any]:
+    """Give a function of so many parameters as it is called with: DuckDB counts them."""
+    act, nulls = function.act, function.nulls
+
+    def called(*values: object) -> Any:
+        return act(*values) if nulls or None not in values else None
+
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    names = (inspect.Parameter(f"value_{at}", kind) for at in range(len(function.arguments)))
+    called.__signature__ = inspect.Signature(tuple(names))  # type: ignore[attr-defined]
+    return called
 
 
 def _text(path: Path) -> str:

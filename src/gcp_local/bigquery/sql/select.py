@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gcp_local.bigquery.engine import Engine, FileRelation, Relation, RowRelation
 from gcp_local.bigquery.errors import BigQueryError
-from gcp_local.bigquery.references import TableRef
-from gcp_local.bigquery.schema import Field, Schema, arrow_schema
+from gcp_local.bigquery.schema import Schema, arrow_schema
 from gcp_local.bigquery.sql.session import Outcome
 
 if TYPE_CHECKING:
@@ -16,13 +14,27 @@ if TYPE_CHECKING:
     from sqlglot.expressions import Expr
 
     from gcp_local.bigquery.catalog import Catalog
+    from gcp_local.bigquery.engine import Engine
+    from gcp_local.bigquery.sql.queries.compilation import Compilation
+    from gcp_local.bigquery.sql.queries.query import Query
+    from gcp_local.bigquery.sql.queries.typed import Typed
     from gcp_local.bigquery.sql.session import Session
+    from gcp_local.bigquery.sql.system_tables import SystemTables
     from gcp_local.bigquery.sql.table_functions import TableFunctions
     from gcp_local.bigquery.warehouse import Warehouse
 
 
 class Select:
-    """Runs queries."""
+    """Runs queries.
+
+    Args:
+        catalog: which tables there are.
+        warehouse: what is in them.
+        engine: runs DuckDB's SQL.
+        functions: answer functions that stand in FROM.
+        system: gives INFORMATION_SCHEMA's views.
+
+    """
 
     def __init__(
         self,
@@ -30,11 +42,13 @@ class Select:
         warehouse: Warehouse,
         engine: Engine,
         functions: TableFunctions | None = None,
+        system: SystemTables | None = None,
     ) -> None:
         self._functions = functions
         self._catalog = catalog
         self._warehouse = warehouse
         self._engine = engine
+        self._system = system
 
     def takes(self, statement: Expr) -> bool:
         """Tell whether it is a query."""
@@ -44,88 +58,99 @@ class Select:
 
     def run(self, statement: Expr, session: Session, *, dry: bool) -> Outcome:
         """Run a query; see `Handler.run`."""
+        from gcp_local.bigquery.sql.queries.compilation import Compilation
+        from gcp_local.bigquery.sql.queries.query import QueryCompiler
+        from gcp_local.bigquery.sql.queries.tables import Tables
+
+        tables = Tables(self._catalog, self._warehouse, session, self._system)
+        context = Compilation(session, tables, table_functions=self._functions, dry=dry)
+
+        def evaluate(value: Typed) -> Any:
+            rows = self._ran(f"SELECT epoch_us(CAST({value.sql} AS TIMESTAMPTZ))", context)
+            micros = rows.column(0)[0].as_py()
+            from gcp_local import clock
+
+            return None if micros is None else clock.from_micros(micros)
+
+        def run(query: Expr) -> Outcome:
+            return self.run(query, session, dry=dry)
+
+        compiler = QueryCompiler(context, evaluate, run)
+        query = _expanded(compiler.query(statement, None, {}), context)
+        schema = _schema(query)
+        used = set(compiler.used)
+        for name, column in compiler.used:
+            used |= {(twin, column) for twin in context.twins.get(name, ())}
+        size = tables.size(used) + context.extra_bytes
+        rows = None if dry else _fitted(self._ran(query.sql, context), schema)
+        return Outcome("SELECT", schema, rows, size, tuple(tables.referenced))
+
+    def _ran(self, sql: str, context: Compilation) -> pa.Table:
         import duckdb
-        import sqlglot
-        from sqlglot import exp
 
-        from gcp_local.bigquery.sql.dialect import GoogleSQL
-        from gcp_local.bigquery.sql.grammar.nodes import Call
+        from gcp_local.bigquery.sql.queries.faults import refused
 
-        relations: dict[str, Relation] = {}
-        referenced, size = [], 0
-        statement = statement.copy()
-        for call in list(statement.find_all(Call)):
-            if isinstance(call.parent, exp.From | exp.Join) and self._functions is not None:
-                given = self._functions.rows(
-                    call, session, lambda query: self.run(query, session, dry=dry), dry=False
-                )
-                name = f"f{len(relations)}"
-                assert given.rows is not None
-                relations[name] = RowRelation(given.schema, given.rows)
-                size += given.bytes
-                call.replace(exp.to_table(name, alias=call.meta.get("alias")))
-        statement = sqlglot.parse_one(statement.sql(dialect=GoogleSQL), read="bigquery")
-        for table in statement.find_all(exp.Table):
-            if not table.db:
-                for home in (session.temporary, session.default_dataset):
-                    if home and self._catalog.find(home.table(table.name)):
-                        table.set("db", exp.to_identifier(home.dataset))
-                        break
-            if not table.db:
-                continue
-            ref = TableRef(table.catalog or session.project, table.db, table.name)
-            name = f"t{len(relations)}"
-            if ref in session.relations:
-                relations[name] = session.relations[ref]
-                table.replace(exp.to_table(name, alias=table.alias or table.name))
-                continue
-            entry = self._catalog.get(ref)
-            version = self._warehouse.current(entry.uid)
-            relations[name] = FileRelation(entry.schema, tuple(self._warehouse.paths(version)))
-            referenced.append(ref)
-            size += version.bytes
-            table.replace(exp.to_table(name, alias=table.alias or table.name))
         try:
-            sql = statement.sql(dialect="duckdb")
-            rows = self._engine.run(sql, relations, (), session.cancellation)
+            return self._engine.run(
+                sql, context.tables.relations, (), context.session.cancellation, context.functions
+            )
         except duckdb.Error as error:
-            raise BigQueryError.query(str(error)) from None
-        schema = schema_of(rows.schema)
-        return Outcome(
-            "SELECT",
-            schema,
-            None if dry else rows.cast(arrow_schema(schema)),
-            size,
-            tuple(referenced),
-        )
+            raise refused(str(error)) from None
 
 
-def schema_of(arrow: pa.Schema) -> Schema:
-    """Tell in BigQuery's types what DuckDB gave."""
-    return tuple(_field(field) for field in arrow)
+def _expanded(query: Query, context: Compilation) -> Query:
+    """Give the columns of a query whose rows are structs."""
+    from gcp_local.bigquery.sql.queries.scopes import Column
+
+    only = query.columns[0]
+    if not (query.value_table and only.type.kind == "STRUCT"):
+        return query
+    items, columns = [], []
+    for at, (name, kind) in enumerate(only.type.fields):
+        key = context.fresh("c")
+        items.append(f"struct_extract_at({only.sql}, {at + 1}) AS {key}")
+        columns.append(Column(name, kind, key))
+    sql = f"SELECT {', '.join(items)} FROM ({query.sql}) AS {context.fresh('s')}"  # noqa: S608
+    return replace(query, sql=sql, columns=tuple(columns))
 
 
-def _field(field: pa.Field) -> Field:
+def _schema(query: Query) -> Schema:
+    fields = []
+    seen: set[str] = set()
+    anonymous = 0
+    for column in query.columns:
+        name = column.name
+        if not name:
+            name, anonymous = f"f{anonymous}_", anonymous + 1
+        if name.lower() in seen:
+            message = (
+                "Duplicate column names in the result are not supported when a destination table is"
+                f" present. Found duplicate(s): {name}"
+            )
+            raise BigQueryError.query(message)
+        seen.add(name.lower())
+        fields.append(column.type.known.field(name))
+    return tuple(fields)
+
+
+def _fitted(rows: pa.Table, schema: Schema) -> pa.Table:
+    """Bring rows to the types of a schema; an array that is NULL is empty in a result."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    kind = field.type
-    if pa.types.is_list(kind):
-        element = _field(pa.field(field.name, kind.value_type))
-        return replace(element, mode="REPEATED")
-    if pa.types.is_struct(kind):
-        inner = tuple(_field(kind.field(at)) for at in range(kind.num_fields))
-        return Field(field.name, "RECORD", fields=inner)
-    tests = {
-        "INTEGER": pa.types.is_integer, "FLOAT": pa.types.is_floating,
-        "NUMERIC": pa.types.is_decimal, "BOOLEAN": pa.types.is_boolean,
-        "STRING": pa.types.is_string, "BYTES": pa.types.is_binary, "DATE": pa.types.is_date32,
-        "TIME": pa.types.is_time64,
-    }  # fmt: skip
-    if pa.types.is_timestamp(kind):
-        return Field(field.name, "TIMESTAMP" if kind.tz else "DATETIME")
-    for name, holds in tests.items():
-        if holds(kind):
-            return Field(field.name, name)
-    if pa.types.is_null(kind):
-        return Field(field.name, "INTEGER")  # an untyped NULL is INT64
-    raise BigQueryError.lacking(f"results of DuckDB's type {kind}", location="query")
+    columns = []
+    wanted = arrow_schema(schema)
+    for column, field, told in zip(rows.columns, wanted, schema, strict=True):
+        value = column
+        if isinstance(value.type, pa.BaseExtensionType):
+            value = pa.chunked_array([chunk.storage for chunk in value.chunks], field.type)
+        if told.repeated:
+            if pc.any(pc.is_null(pc.list_flatten(value))).as_py():
+                message = f"Array cannot have a null element; error in writing field {told.name}"
+                raise BigQueryError("invalid", message)
+            value = value.cast(field.type)
+            if value.null_count:
+                empty = pa.scalar([], field.type)
+                value = pc.if_else(pc.is_null(value), empty, value)
+        columns.append(value.cast(field.type))
+    return pa.Table.from_arrays(columns, schema=wanted)

@@ -344,7 +344,9 @@ class ExpressionReader(Cursor):
         if self.take("("):
             query = self.query()
             self.expect(")")
-            return exp.Array(expressions=[query])
+            node = exp.Array(expressions=[query])
+            node.meta["query"] = True
+            return node
         kind = None
         if self.at("<"):
             self.index -= 1

@@ -254,7 +254,7 @@ class QueryReader(ExpressionReader):
                     names.append(identifier(self.name()))
                 self.expect(")")
                 join.set("using", names)
-            else:
+            elif not _may_be_array(join.this):
                 what = f"{side or 'INNER'} JOIN must have an immediately following ON or USING"
                 place = self.now.place
                 raise BigQueryError.query(f"Syntax error: {what} clause", place.line, place.column)
@@ -444,3 +444,10 @@ class QueryReader(ExpressionReader):
         self.expect(")")
         node.set("expressions", [value])
         node.set("fields", [exp.In(this=name, expressions=columns)])
+
+
+def _may_be_array(node: exp.Expr) -> bool:
+    """Tell whether what is joined may be an array, which needs no condition."""
+    return isinstance(node, exp.Unnest) or (
+        isinstance(node, exp.Table) and len(node.meta.get("path", ())) > 1
+    )

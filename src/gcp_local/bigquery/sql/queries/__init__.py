@@ -1,0 +1,1 @@
+"""Queries: names are found, types told and held to, and DuckDB's SQL written."""
