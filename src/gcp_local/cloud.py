@@ -176,6 +176,7 @@ class Cloud:
             self.objects,
             self.projects,
             NotificationEndpoint(self.buckets, notifications, self.pubsub.topics.check_exists),
+            self.iam.permissions,
         )
         self.registry_host = RegistryHost(self.packages, self.dispatcher, self.projects)
         self.admin = AdminEndpoint(

@@ -15,10 +15,11 @@ from gcp_local.web.messages import Answer, Request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gcp_local.iam.permissions import Permissions
     from gcp_local.storage.buckets import Bucket, BucketStore
 
 
-def answer(buckets: BucketStore, request: Request, bucket: str) -> Answer:
+def answer(buckets: BucketStore, request: Request, bucket: str, permissions: Permissions) -> Answer:
     """Answer `getIamPolicy`, `setIamPolicy` and `testIamPermissions`."""
     policy = buckets.get(bucket).policy
     match (request.method, request.segments[5:]):
@@ -40,7 +41,8 @@ def answer(buckets: BucketStore, request: Request, bucket: str) -> Answer:
         case ("GET", ("testPermissions",)):
             asked = [value for name, value in request.query if name == "permissions"]
             kind = "storage#testIamPermissionsResponse"
-            return Answer.of_json({"kind": kind, "permissions": asked})
+            granted = permissions.granted(asked)
+            return Answer.of_json({"kind": kind, **({"permissions": granted} if granted else {})})
     raise NotFound(f"Not found: {request.method} {request.path}")
 
 

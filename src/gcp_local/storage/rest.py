@@ -22,6 +22,7 @@ from gcp_local.storage.xml_rest import MultipartEndpoint
 from gcp_local.web.messages import Answer, Request
 
 if TYPE_CHECKING:
+    from gcp_local.iam.permissions import Permissions
     from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
     from gcp_local.storage.buckets import BucketStore
@@ -44,7 +45,9 @@ class StorageEndpoint:
         objects: ObjectStore,
         projects: Projects,
         notifications: NotificationEndpoint,
+        permissions: Permissions,
     ) -> None:
+        self._permissions = permissions
         self._projects = projects
         self._notifications = notifications
         self._bucket_store = buckets
@@ -77,7 +80,7 @@ class StorageEndpoint:
             case ("download", "storage", "v1", "b", bucket, "o", name):
                 return download.answer(self._object_store, request, bucket, name)
             case ("storage", "v1", "b", bucket, "iam", *_):
-                return iam.answer(self._bucket_store, request, bucket)
+                return iam.answer(self._bucket_store, request, bucket, self._permissions)
             case ("storage", "v1", "b", bucket, "notificationConfigs", *more):
                 return self._notifications.answer(request, bucket, more)
             case ("storage", "v1", "projects", project, "serviceAccount"):

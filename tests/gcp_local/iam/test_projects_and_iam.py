@@ -16,6 +16,7 @@ from google.api_core import exceptions
 from google.cloud import iam_admin_v1, iam_credentials_v1, resourcemanager_v3
 from google.cloud.iam_admin_v1.services.iam.transports.grpc import IAMGrpcTransport
 from google.cloud.resourcemanager_v3.services.projects.transports.grpc import ProjectsGrpcTransport
+from google.cloud.storage import Bucket
 from google.iam.v1 import policy_pb2  # type: ignore[import-untyped]
 from google.type import expr_pb2  # type: ignore[import-untyped]
 
@@ -130,13 +131,20 @@ def denying(emulator: Emulator) -> Iterator[Emulator]:
 
 
 def test_everybody_may_do_everything_but_what_a_test_denies(
-    denying: Emulator, projects: resourcemanager_v3.ProjectsClient, project: str
+    denying: Emulator,
+    projects: resourcemanager_v3.ProjectsClient,
+    bucket: Bucket,
+    project: str,
 ) -> None:
     asked = ["cloudkms.cryptoKeyVersions.useToSign", "storage.objects.create"]
     request = {"resource": f"projects/{project}", "permissions": asked}
     assert projects.test_iam_permissions(request=request).permissions == asked
     denying.permissions.deny("cloudkms.*")
     assert projects.test_iam_permissions(request=request).permissions == asked[1:]
+    objects = ["storage.objects.create", "storage.objects.get"]
+    assert bucket.test_iam_permissions(objects) == objects
+    denying.permissions.deny("storage.objects.create")
+    assert bucket.test_iam_permissions(objects) == objects[1:]
     for wrong in ("storage.*", "storage", "Storage.objects.create"):
         with pytest.raises(exceptions.BadRequest, match="not valid"):
             projects.test_iam_permissions(
