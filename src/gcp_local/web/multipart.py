@@ -26,6 +26,9 @@ class Part:
 def split(content_type: str, body: bytes) -> list[Part]:
     """Take a multipart body apart.
 
+    As Google's servers do, it takes what gcloud sends: a boundary in single quotes, and lines that
+    end with a line feed alone.
+
     Args:
         content_type: the request's Content-Type, with its boundary.
         body: the whole body.
@@ -37,18 +40,21 @@ def split(content_type: str, body: bytes) -> list[Part]:
     boundary = _parameter(content_type, "boundary")
     if not boundary:
         raise InvalidArgument("The multipart content type has no boundary.")
-    mark = b"\r\n--" + boundary.encode("latin-1")
-    sections = (b"\r\n" + body).split(mark)
+    if boundary.startswith("'") and f"--{boundary}".encode("latin-1") not in body:
+        boundary = boundary.strip("'")
+    mark = b"--" + boundary.encode("latin-1")
+    end = b"\n" if body.startswith(mark + b"\n") else b"\r\n"
+    sections = (end + body).split(end + mark)
     if len(sections) < 3 or not sections[-1].startswith(b"--"):
         raise InvalidArgument("The multipart body does not follow its boundary.")
-    return [_part(section) for section in sections[1:-1]]
+    return [_part(section, end) for section in sections[1:-1]]
 
 
-def _part(section: bytes) -> Part:
-    _, _, rest = section.partition(b"\r\n")
-    if rest.startswith(b"\r\n"):
-        return Part({}, rest[2:])
-    head, found, content = rest.partition(b"\r\n\r\n")
+def _part(section: bytes, end: bytes) -> Part:
+    _, _, rest = section.partition(end)
+    if rest.startswith(end):
+        return Part({}, rest[len(end) :])
+    head, found, content = rest.partition(end + end)
     if not found:
         raise InvalidArgument("A part of the multipart body has no end of headers.")
     parsed = BytesHeaderParser().parsebytes(head + b"\r\n\r\n")

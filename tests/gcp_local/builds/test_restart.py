@@ -65,6 +65,11 @@ def test_after_a_kill_what_ran_is_an_error_and_what_waited_goes_on(tmp_path: Pat
         wait_until(lambda: operation(pending.operation.name).done)
         assert operation(pending.operation.name).WhichOneof("result") == "response"
         wait_until(lambda: not alive(marker))
+        # Times go by the clock that a test can set forward.
+        late = place.start(shell("sleep 60"), timeout="1800s")
+        place.wait(late, lambda found: found.status.name == "WORKING")
+        emulator.clock.advance(1801)
+        assert place.ended(late).status.name == "TIMEOUT"
         # And ended as it should be, the server leaves nothing running either.
         last = place.start(shell(f"sleep {marker}"))
         wait_until(lambda: alive(marker))

@@ -121,6 +121,18 @@ def test_a_declared_length_is_held_to(emulator: Emulator, bucket: Bucket) -> Non
     assert bucket.blob("file").download_as_bytes() == b"abc"
 
 
+def test_a_multipart_body_is_taken_as_gcloud_writes_it(emulator: Emulator, bucket: Bucket) -> None:
+    path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart"
+    lines = [
+        *("--==1==", "Content-Type: application/json", "", '{"name": "file"}'),
+        *("--==1==", "Content-Type: text/plain", "", "two\r\nlines", "--==1==--"),
+    ]
+    kind = {"Content-Type": "multipart/related; boundary='==1=='"}
+    answer = emulator.call("POST", path, data="\n".join(lines).encode(), headers=kind)
+    assert answer.status_code == 200, answer.text
+    assert bucket.blob("file").download_as_bytes() == b"two\r\nlines"
+
+
 def test_a_multipart_body_that_is_none_is_refused(emulator: Emulator, bucket: Bucket) -> None:
     path = f"/upload/storage/v1/b/{bucket.name}/o?uploadType=multipart"
     for kind in ("multipart/related", "multipart/related; boundary=x", "text/plain"):
