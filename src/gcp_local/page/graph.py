@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_local.page import states
 from gcp_local.page.drawing import Node
-from gcp_local.page.writing import duration, moment_of, plain, shortened, value_of
-from gcp_local.rpc.protos import to_json
+from gcp_local.page.writing import duration, moment_of, plain, shortened, value_of, values_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 _UNFOLDED_ROUNDS = 3
 _SHOWN_ROUNDS = 24
 _DEEPEST = 40
+_MOST_BOXES = 1500
 _VALUE = re.compile(r"inputs\.parameter_values\['(?:pipelinechannel--)?([^']*)'\]")
 _NAMED_BY_KFP = re.compile(r"(condition|condition-branches|exit-handler|for-loop)-\d+")
 _SOURCES = ("taskOutputParameter", "taskOutputArtifact", "taskFinalStatus")
@@ -91,7 +91,7 @@ def attempts(detail: Message) -> int:
 
 def graph_of(job: Message, told: Told) -> tuple[list[Node], list[tuple[str, str]]]:
     """Make the graph of a job's pipeline: its boxes, and which leads to which."""
-    spec = to_json(job.pipeline_spec)
+    spec = values_of(job.pipeline_spec)
     deployed = spec.get("deploymentSpec", {}).get("executors", {})
     reader = _Reader(spec.get("components", {}), deployed, told)
     return reader.level(spec.get("root", {}).get("dag", {}), ())
@@ -104,14 +104,16 @@ class _Reader:
         self._components = components
         self._executors = executors
         self._told = told
+        self._boxes = 0
 
     def level(
         self, dag: Mapping[str, Any], above: tuple[str, ...]
     ) -> tuple[list[Node], list[tuple[str, str]]]:
         """Make the boxes of one DAG and their edges."""
         tasks: Mapping[str, Any] = dag.get("tasks", {})
-        if len(above) > _DEEPEST:
-            return [], []
+        self._boxes += len(tasks)
+        if len(above) > _DEEPEST or self._boxes > _MOST_BOXES:
+            return [], []  # what is in such a box is not drawn
         nodes = [self._node(name, task, (*above, name)) for name, task in sorted(tasks.items())]
         edges = [
             (".".join((*above, source)), ".".join((*above, name)))

@@ -18,7 +18,7 @@ from gcp_local.page.names import parts_of, uri_cell
 from gcp_local.page.run import label_cell
 from gcp_local.page.view import Block, Cell, Facts, Note, Table, Text, Tone, View
 from gcp_local.page.writing import at, duration, moment_of, number, plain, pretty, value_of
-from gcp_local.rpc.protos import UnwritableError, raw, to_json
+from gcp_local.rpc.protos import raw, to_json
 
 if TYPE_CHECKING:
     from gcp_local.page.site import Place, Visit
@@ -183,5 +183,5 @@ def _trials(job: Message) -> Table:
 def _whole(job: Message) -> Text:
     try:
         return Text("As the API answers it", pretty(to_json(job)), folded=True)
-    except UnwritableError as error:
+    except ValueError as error:
         return Text("As the API answers it", f"It has no JSON form: {error}", folded=True)

@@ -12,7 +12,6 @@ from gcp_local.page.graph import Told, attempts, graph_of, labels_of
 from gcp_local.page.names import uri_cell
 from gcp_local.page.view import Block, Cell, Facts, Graph, Link, Note, Table, Tone, View
 from gcp_local.page.writing import at, duration, moment_of, plain, shortened, values_of
-from gcp_local.rpc.protos import UnwritableError
 from gcp_local.vertex.pipeline_ids import pipeline_name
 from gcp_local.vertex.pipelines import TERMINAL, PipelineJob
 
@@ -116,7 +115,7 @@ def graph(visit: Visit, job: Message) -> tuple[list[Node], list[tuple[str, str]]
     )
     try:
         return graph_of(job, told)
-    except (AttributeError, TypeError, KeyError, UnwritableError):
+    except (AttributeError, TypeError, KeyError):
         return [], []  # a specification that is like none: its job says why it failed
 
 

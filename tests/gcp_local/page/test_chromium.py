@@ -34,7 +34,7 @@ def dom(address: str, folder: Path, *, milliseconds: int) -> str:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

@@ -130,3 +130,12 @@ def test_many_rounds_stand_in_rows_not_in_one_long_line() -> None:
     assert drawing.width < 800
     assert drawing.arrows == ()
     check(drawing)
+
+
+def test_boxes_in_boxes_without_end_are_drawn_up_to_a_point() -> None:
+    inner = {f"t{number}": {"componentRef": {"name": "c"}} for number in range(3)}
+    spec = {"root": {"dag": {"tasks": inner}}, "components": {"c": {"dag": {"tasks": inner}}}}
+    job = PipelineJob()
+    json_format.ParseDict(spec, job.pipeline_spec)
+    drawing = drawn(*graph_of(job, NOTHING_TOLD))
+    assert 100 < len(drawing.shapes) < 2000

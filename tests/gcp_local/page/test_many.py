@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -49,6 +49,7 @@ class Looker:
 
     cloud: Cloud
     counted: Counted
+    sources: Sources
     page: PageEndpoint
 
     def look(self, path: str, **query: str) -> tuple[Element, int]:
@@ -81,7 +82,7 @@ def looker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looker]:
         bigquery=lambda path, query: {},
         work=folder / "work",
     )
-    yield Looker(cloud, counted, PageEndpoint(sources, "http://127.0.0.1:9"))
+    yield Looker(cloud, counted, sources, PageEndpoint(sources, "http://127.0.0.1:9"))
     counted.close()
     cloud.close()
 
@@ -156,3 +157,39 @@ def test_a_run_that_cannot_be_read_is_passed_over(looker: Looker) -> None:
         assert shown(root)[:2] == ["run-0999", "run-0997"]
     finally:
         cloud.database.run("UPDATE resources SET body = ? WHERE name = ?", body, name)
+
+
+def test_a_part_that_fails_is_said_in_its_place(
+    looker: Looker, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(path: str, query: object) -> dict[str, object]:
+        raise ZeroDivisionError(path)
+
+    page = PageEndpoint(replace(looker.sources, bigquery=fail), "http://127.0.0.1:9")
+    broken = replace(looker, page=page)
+    root, _ = broken.look("/page/projects/thousand-runs")
+    assert "This part of the page failed (ZeroDivisionError)" in root.text
+    assert "europe-west1" in root.text
+    assert "Buckets" in root.text
+    assert "ZeroDivisionError: projects/thousand-runs/datasets" in caplog.text
+
+
+def test_a_run_whose_specification_is_like_none_is_shown_without_a_graph(looker: Looker) -> None:
+    name = f"{looker.cloud.projects.numbered(PLACE)}/pipelineJobs/odd"
+    job = PipelineJob(name=name, state=State.PIPELINE_STATE_FAILED)
+    job.pipeline_spec.fields["root"].number_value = float("inf")
+    job.error.message = "no such thing"
+    looker.cloud.resources.add(name, job)
+    try:
+        root, _ = looker.look(f"/page/{PLACE}/pipelineJobs/odd")
+        assert "no such thing" in root.text
+        assert "Tasks" in root.text
+        for strange in ("text", 1.0):
+            job.pipeline_spec.fields["root"].Clear()
+            kind = "string_value" if isinstance(strange, str) else "number_value"
+            setattr(job.pipeline_spec.fields["root"], kind, strange)
+            looker.cloud.resources.replace(name, job)
+            root, _ = looker.look(f"/page/{PLACE}/pipelineJobs/odd")
+            assert "no such thing" in root.text
+    finally:
+        looker.cloud.resources.delete(name, PipelineJob)
