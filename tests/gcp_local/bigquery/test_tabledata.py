@@ -145,6 +145,14 @@ def test_requests_that_cannot_be_streamed_are_refused(
         assert error["code"] in (400, 404, 501)
 
 
+def test_a_request_may_not_be_too_large(rest: Rest, table: Table) -> None:
+    path = f"/datasets/{table.dataset_id}/tables/people/insertAll"
+    error = rest.error("POST", path, {"rows": [{"json": {"name": "x" * 10 * 1024 * 1024}}]})
+
+    assert error["code"] == 413
+    assert error["message"] == "Request payload size exceeds the limit: 10485760 bytes."
+
+
 def test_rows_are_read_in_pages_over_files(client: Client, numbers: Table) -> None:
     read = client.list_rows(numbers, page_size=7)
     pages = [[row["n"] for row in page] for page in read.pages]

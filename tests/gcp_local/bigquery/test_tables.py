@@ -191,6 +191,7 @@ def test_a_table_that_bigquery_would_refuse_is_refused(
     [
         {"externalDataConfiguration": {"sourceUris": ["gs://b/x"], "sourceFormat": "CSV"}},
         {"encryptionConfiguration": {"kmsKeyName": "k"}},
+        {"schema": {"foreignTypeInfo": {"typeSystem": "HIVE"}}},
         {"materializedView": {"query": "SELECT 1"}},
         {"view": {"query": "SELECT 1"}},
         {"schema": {"fields": [{"name": "a", "type": "GEOGRAPHY"}]}},
@@ -257,7 +258,7 @@ def test_columns_may_not_change_otherwise(
         client.update_table(table, ["schema"])
 
 
-def test_a_table_may_be_partitioned_by_time(client: Client, dataset: Dataset) -> None:
+def test_a_table_may_be_partitioned_by_time(client: Client, dataset: Dataset, rest: Rest) -> None:
     wanted = Table(dataset.table("events"), schema=PEOPLE)
     wanted.time_partitioning = TimePartitioning(TimePartitioningType.MONTH, field="BORN")
     wanted.require_partition_filter = True
@@ -275,6 +276,12 @@ def test_a_table_may_be_partitioned_by_time(client: Client, dataset: Dataset) ->
     )
     assert changed.time_partitioning.expiration_ms == 86_400_000
     assert (changed.clustering_fields, changed.require_partition_filter) == (["seen"], False)
+    said = {"timePartitioning": {"requirePartitionFilter": True, "expirationMs": None}}
+    path = f"/datasets/{dataset.dataset_id}/tables/events"
+    answer = rest("PATCH", path, said).json()
+    assert answer["requirePartitionFilter"] is True
+    assert answer["timePartitioning"] == {"type": "MONTH", "field": "born"}
+    changed = client.get_table(changed)
     changed.time_partitioning = TimePartitioning(TimePartitioningType.DAY, field="born")
     with pytest.raises(BadRequest, match="Cannot change partitioning spec"):
         client.update_table(changed, ["time_partitioning"])

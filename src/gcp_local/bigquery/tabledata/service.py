@@ -10,6 +10,7 @@ from gcp_local.bigquery.references import TableRef
 from gcp_local.bigquery.rows import rows_json
 from gcp_local.bigquery.schema import Schema, arrow_schema
 from gcp_local.bigquery.tabledata.selection import selected_columns
+from gcp_local.errors import PayloadTooLarge
 from gcp_local.resources.listing import make_token, read_text_token
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 _MOST_ROWS = 100_000
 # By BigQuery's account of the types; as JSON it is more.
 _MOST_BYTES = 8 * 1024 * 1024
+
+
+# https://cloud.google.com/bigquery/quotas#streaming_inserts
+_MOST_STREAMED = 10 * 1024 * 1024
 
 
 class TableDataService:
@@ -59,6 +64,9 @@ class TableDataService:
 
     def tabledata_insert_all(self, call: Call) -> dict[str, Any]:
         """Stream rows in."""
+        if int(call.headers.get("content-length", 0)) > _MOST_STREAMED:
+            message = f"Request payload size exceeds the limit: {_MOST_STREAMED} bytes."
+            raise PayloadTooLarge(message)
         errors = self._inserter.insert(_ref(call), call.body)
         answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
         return {**answer, "insertErrors": errors} if errors else answer

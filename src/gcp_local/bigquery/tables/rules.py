@@ -76,7 +76,7 @@ def _with_filter(body: Mapping[str, Any]) -> dict[str, Any]:
     after = dict(body)
     said = dict(after.get("timePartitioning", {}))
     if "requirePartitionFilter" in said:
-        after.setdefault("requirePartitionFilter", said.pop("requirePartitionFilter"))
+        after["requirePartitionFilter"] = said.pop("requirePartitionFilter")
         after["timePartitioning"] = said
     return after
 

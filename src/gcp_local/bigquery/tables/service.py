@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local.bigquery import locations, names
 from gcp_local.bigquery.call import listed
 from gcp_local.bigquery.errors import BigQueryError
-from gcp_local.bigquery.merging import merged
+from gcp_local.bigquery.merging import check_lacking, merged
 from gcp_local.bigquery.references import DatasetRef, TableRef
 from gcp_local.bigquery.rows import selected
 from gcp_local.bigquery.schema import Schema, read_schema, schema_json
@@ -204,7 +204,9 @@ def _ref(call: Call) -> TableRef:
 
 
 def _schema(body: dict[str, Any]) -> Schema:
-    return read_schema((body.get("schema") or {}).get("fields", ()))
+    said = body.get("schema") or {}
+    check_lacking(said, {"foreignTypeInfo": "foreign types"})
+    return read_schema(said.get("fields", ()))
 
 
 def _check_decorator(ref: TableRef) -> None:
