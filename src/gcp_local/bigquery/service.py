@@ -33,6 +33,7 @@ from gcp_local.bigquery.sql.asking import Asker
 from gcp_local.bigquery.sql.ddl.statements import Ddl
 from gcp_local.bigquery.sql.dml.statements import Dml
 from gcp_local.bigquery.sql.executor import Executor, Handler
+from gcp_local.bigquery.sql.information_schema.views import InformationSchema
 from gcp_local.bigquery.sql.scripts.run import Tools
 from gcp_local.bigquery.sql.scripts.runner import Scripts
 from gcp_local.bigquery.sql.select import Select
@@ -86,8 +87,12 @@ class BigQuery:
         store = ModelStore(self.catalog, database, state / "bigquery_models")
         self.models = Models(store, database)
         trainer = Trainer(launcher, state / "work" / "bigquery")
+        self.streaming = Streaming(database)
+        describer = TableDescriber(self.warehouse, self.streaming)
+        jobs = JobStore(database)
+        system = InformationSchema(self.catalog, self.warehouse, describer, jobs, projects)
         handlers += [
-            Select(self.catalog, self.warehouse, engine, ModelFunctions(store, executor)),
+            Select(self.catalog, self.warehouse, engine, ModelFunctions(store, executor), system),
             ModelStatements(
                 self.catalog, self.models, executor, trainer, Exporter(database, objects)
             ),
@@ -104,7 +109,6 @@ class BigQuery:
         writer = Writer(self.catalog, self.warehouse)
         anonymous = AnonymousTables(self.catalog, self.warehouse)
         cache = QueryCache(self.catalog, self.warehouse)
-        jobs = JobStore(database)
         self.runner = JobRunner(
             jobs,
             {

@@ -23,7 +23,7 @@ _MOST = 1000
 # What gives another answer another time, or reads what has no versions.
 _UNSTEADY = re.compile(
     r"\b(CURRENT_\w+|RAND|GENERATE_UUID|SESSION_USER|NOW|INFORMATION_SCHEMA|ML|AI|EXTERNAL_QUERY"
-    r"|SYSTEM_TIME|_PARTITION\w*|TABLESAMPLE|_TABLE_SUFFIX|KEYS|AEAD)\b|@@|\*`",
+    r"|SYSTEM_TIME|_PARTITION\w*|TABLESAMPLE|_TABLE_SUFFIX|__TABLES__|KEYS|AEAD)\b|@@|\*`",
     re.IGNORECASE,
 )
 _State = tuple[str, int, str]

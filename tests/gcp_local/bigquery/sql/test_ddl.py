@@ -285,10 +285,12 @@ def test_a_view_is_made_of_its_query(
     run("INSERT t VALUES (3, 4)")
 
     assert job.statement_type == "CREATE_VIEW"
+    assert rows("SELECT first, second FROM v ORDER BY first") == [(1, 2), (3, 4)]
     view = client.get_table(dataset.table("v"))
     assert (view.table_type, view.description) == ("VIEW", "seen")
     assert [field.description for field in view.schema] == ["one", None]
     run(f"CREATE OR REPLACE VIEW v AS SELECT a + b AS total FROM {source}")
+    assert rows("SELECT total FROM v ORDER BY total") == [(3,), (7,)]
     for text in ("INSERT v VALUES (1)", "DROP TABLE v", "CREATE OR REPLACE TABLE v (a INT64)"):
         with pytest.raises(BadRequest, match="currently a VIEW"):
             run(text)
@@ -352,6 +354,7 @@ def test_routines_are_kept(run: Run, client: Client, dataset: Dataset) -> None:
         ("CREATE TABLE t (a STRING) PARTITION BY a", "PARTITION BY expression must be"),
         ("CREATE TABLE t (a DATE) PARTITION BY DATE_TRUNC(a, WEEK)", "PARTITION BY expression"),
         ("CREATE TABLE t (a DATE) CLUSTER BY b", "cannot be found in the schema"),
+        ("CREATE TABLE t AS SELECT 1", "columns must be named, but column 1 has no name"),
         ("CREATE TABLE t (a INT64) OPTIONS(colour = 'red')", "Unknown option: colour"),
         ("CREATE TABLE t (a INT64) OPTIONS(description = 'a', description = 'b')", "Duplicate opt"),
         ("CREATE TEMP TABLE t (a INT64)", "requires a script or session"),

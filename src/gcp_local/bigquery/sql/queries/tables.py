@@ -107,6 +107,8 @@ class Tables:
         upper = [each.upper() for each in parts]
         if "INFORMATION_SCHEMA" in upper[:-1]:
             return self._system_table(parts, upper.index("INFORMATION_SCHEMA"), node, session)
+        if parts[-1] == "__TABLES__" and len(parts) > 1:
+            return self._summary(parts, session)
         ref = self._reference(parts, node, session)
         if ref in session.relations:
             relation = session.relations[ref]
@@ -231,6 +233,14 @@ class Tables:
         return found if found is not None else replace(self._warehouse.current(""), files=())
 
     # Several, and such as BigQuery makes up
+
+    def _summary(self, parts: list[str], session: Session) -> Scanned:
+        """Find a dataset's `__TABLES__`."""
+        project = parts[-3] if len(parts) > 2 else session.project
+        found = self._system.find(project, parts[-2], parts[-1], session) if self._system else None
+        if found is None:
+            raise BigQueryError.lacking(f"the table {parts[-1]}", location="query")
+        return Scanned(self.add(found), found.schema)
 
     def _wildcard(self, ref: TableRef, node: exp.Expr, moment: datetime | None) -> Scanned:
         prefix = ref.table[:-1]
