@@ -37,7 +37,7 @@ SERVICES = {
     "BigQuery": "datasets, tables, jobs, GoogleSQL on DuckDB",
     "Publisher": "topics, and messages published on them",
     "Subscriber": "subscriptions, pulled, streamed and pushed",
-    "IAMPolicy": "policies of topics and subscriptions, kept",
+    "IAMPolicy": "policies of topics, keys and repositories, kept",
     "Projects": "projects, their policies and permissions",
     "IAM": "service accounts",
     "IAMCredentials": "tokens and signatures of service accounts",

@@ -16,6 +16,7 @@ from gcp_local.builds.services import CloudBuild
 from gcp_local.containers.host import PROGRAMS, ContainerHost
 from gcp_local.containers.warm import default_launcher
 from gcp_local.faults import Faults
+from gcp_local.iam.known import kept
 from gcp_local.iam.service import IAM
 from gcp_local.images.mapping import ImageMappings
 from gcp_local.images.store import ImageStore
@@ -149,7 +150,9 @@ class Cloud:
             **self.vertex.services,
             **self.builds.services,
             **self.pubsub.services,
-            **self.iam.services(self.pubsub.with_policies),
+            **self.iam.services(
+                {**self.pubsub.with_policies, **kept(self.resources, self.projects)}
+            ),
             "google.longrunning.Operations": [operations],
             "google.cloud.artifactregistry.v1.ArtifactRegistry": [
                 ArtifactRegistry(

@@ -269,6 +269,8 @@ def _rpcs_of(api: str) -> Iterator[tuple[Method, Stub]]:
     for service, stub in stubs_of(api):
         own = stub.service.endswith(f".{service}")
         owner = f"{_package(api)}.{service}" if own else stub.service
+        if own and api not in (*_WITH_POLICIES, *_WITH_GRPC_ALONE):
+            owner = _MIXINS.get(stub.name, owner)  # as `_routes_of` takes it
         yield Method(owner, stub.name, stub.request, stub.response), stub
 
 

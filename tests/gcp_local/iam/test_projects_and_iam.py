@@ -13,7 +13,16 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.api_core import exceptions
-from google.cloud import iam_admin_v1, iam_credentials_v1, resourcemanager_v3
+from google.cloud import (
+    artifactregistry_v1,
+    iam_admin_v1,
+    iam_credentials_v1,
+    kms_v1,
+    resourcemanager_v3,
+)
+from google.cloud.artifactregistry_v1.services.artifact_registry.transports.grpc import (
+    ArtifactRegistryGrpcTransport,
+)
 from google.cloud.iam_admin_v1.services.iam.transports.grpc import IAMGrpcTransport
 from google.cloud.resourcemanager_v3.services.projects.transports.grpc import ProjectsGrpcTransport
 from google.cloud.storage import Bucket
@@ -116,12 +125,29 @@ def test_a_policy_that_cannot_be_is_refused(
     assert not projects.get_iam_policy(resource=resource).bindings
 
 
+def test_policies_of_keys_and_repositories_are_kept(emulator: Emulator, project: str) -> None:
+    keys = kms_v1.KeyManagementServiceClient(**emulator.gapic)
+    parent = f"projects/{project}/locations/europe-west1"
+    ring = keys.create_key_ring(parent=parent, key_ring_id="ring", key_ring=kms_v1.KeyRing()).name
+    policy = policy_pb2.Policy(bindings=[OWNER])
+    kept = keys.set_iam_policy(request={"resource": ring, "policy": policy})
+    assert keys.get_iam_policy(request={"resource": ring}) == kept
+    asked = {"resource": ring, "permissions": ["cloudkms.keyRings.get"]}
+    assert keys.test_iam_permissions(request=asked).permissions == asked["permissions"]
+    with pytest.raises(exceptions.NotFound):
+        keys.get_iam_policy(request={"resource": f"{parent}/keyRings/other"})
+    registry = artifactregistry_v1.ArtifactRegistryClient(
+        transport=ArtifactRegistryGrpcTransport(channel=emulator.grpc_channel())
+    )
+    with pytest.raises(exceptions.NotFound):
+        registry.get_iam_policy(request={"resource": f"{parent}/repositories/none"})
+
+
 def test_a_policy_that_is_not_kept_is_said_to_be_so(emulator: Emulator, project: str) -> None:
-    place = f"projects/{project}/locations/europe-west1"
-    for kind in ("keyRings/r", "repositories/r"):
-        answer = emulator.call("GET", f"/v1/{place}/{kind}:getIamPolicy")
-        assert answer.status_code == 501
-        assert f"{place}/{kind}" in answer.text
+    resource = f"projects/{project}/locations/europe-west1/ekmConnections/c"
+    answer = emulator.call("GET", f"/v1/{resource}:getIamPolicy")
+    assert answer.status_code == 501
+    assert resource in answer.text
 
 
 @pytest.fixture
