@@ -15,12 +15,19 @@ from urllib.parse import quote
 
 import pyarrow as pa
 
+from gcp_local.bigquery.ml.asking import Asker
 from gcp_local.bigquery.ml.encoding import ColumnError
 from gcp_local.bigquery.ml.metrics import decide
 from gcp_local.bigquery.ml.model import TrainedModel
 from gcp_local.bigquery.ml.values import text_of
 from gcp_local.bigquery.schema import Field, Schema, arrow_schema
-from gcp_local.vertex.serving.prebuilt import InstancesError, UnservableError, get, listen
+from gcp_local.vertex.serving.prebuilt import (
+    InstancesError,
+    Predict,
+    UnservableError,
+    get,
+    listen,
+)
 
 MODEL = "model.json"
 _NUMBERS = {"INTEGER": int, "FLOAT": float, "NUMERIC": float}
@@ -42,21 +49,21 @@ def fetch(variables: Mapping[str, str]) -> TrainedModel:
         raise UnservableError(f"{uri}/{MODEL} cannot be read: {error}") from error
 
 
-def predictor(model: TrainedModel) -> Any:
+def predictor(model: TrainedModel, asker: Asker) -> Predict:
     """Make the function that predicts on a request's instances.
 
-    Raises:
-        UnservableError: it has a TRANSFORM clause, which only BigQuery can run.
+    Args:
+        model: the model.
+        asker: asks BigQuery to transform instances, if the model has a TRANSFORM clause.
 
     """
-    if model.transform:
-        raise UnservableError(
-            "it has a TRANSFORM clause, which the embedded cloud runs in BigQuery only: predict by"
-            " ML.PREDICT, or put the transformation into the query that it is trained on"
-        )
 
     def predict(instances: list[Any]) -> list[Any]:
-        rows = _rows(model.features, instances)
+        if model.transform:
+            _check(model.inputs, instances)
+            rows = asker.transformed(model, instances)
+        else:
+            rows = _rows(model.features, instances)
         try:
             scores = model.scores(model.encoded(rows))
         except ColumnError as error:
@@ -84,12 +91,7 @@ def _rows(features: Schema, instances: list[Any]) -> pa.Table:
         InstancesError: one is no object, lacks a feature, or has a value of another type.
 
     """
-    for instance in instances:
-        if not isinstance(instance, dict):
-            raise InstancesError("each instance must be an object by the features' names")
-        missing = [field.name for field in features if field.name not in instance]
-        if missing:
-            raise InstancesError(f"an instance lacks the features {', '.join(missing)}")
+    _check(features, instances)
     columns = [
         [_value(field, instance[field.name]) for instance in instances] for field in features
     ]
@@ -103,6 +105,15 @@ def _rows(features: Schema, instances: list[Any]) -> pa.Table:
         )
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise InstancesError(f"a value has another type than its feature: {error}") from error
+
+
+def _check(features: Schema, instances: list[Any]) -> None:
+    for instance in instances:
+        if not isinstance(instance, dict):
+            raise InstancesError("each instance must be an object by the features' names")
+        missing = [field.name for field in features if field.name not in instance]
+        if missing:
+            raise InstancesError(f"an instance lacks the features {', '.join(missing)}")
 
 
 def _value(field: Field, value: Any) -> Any:
@@ -120,6 +131,7 @@ def _value(field: Field, value: Any) -> Any:
 
 if __name__ == "__main__":
     try:
-        listen(os.environ, predictor(fetch(os.environ)))
+        where = Asker(os.environ["STORAGE_EMULATOR_HOST"], os.environ["GOOGLE_CLOUD_PROJECT"])
+        listen(os.environ, predictor(fetch(os.environ), where))
     except UnservableError as error:
         sys.exit(f"The model cannot be served: {error}.")

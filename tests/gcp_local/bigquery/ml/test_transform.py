@@ -6,6 +6,7 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/bigqueryml-syntax-
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from google.cloud.bigquery import Client
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.ml.preprocessing import Item, frozen, inlined
 from tests.gcp_local.bigquery.ml.conftest import create
+from tests.gcp_local.emulators import Emulator
+from tests.gcp_local.vertex.models.deploying import Vertex
 
 NULL_TO_D = [None, "a", "b", "b", "c", "c", "c", "d", "d"]
 DOCUMENTED: list[tuple[str, list[Any], list[Any]]] = [
@@ -170,3 +173,31 @@ def test_the_model_knows_its_inputs_and_its_features(transformed: Client) -> Non
         transformed.query_and_wait(
             "SELECT * FROM ML.PREDICT(MODEL d.transformed, (SELECT 1 AS age, 2.0 AS spend))"
         )
+
+
+def test_an_endpoint_transforms_what_it_is_asked(transformed: Client, emulator: Emulator) -> None:
+    name = f"m_{uuid.uuid4().hex[:12]}"
+    transformed.query_and_wait(
+        f"ALTER MODEL d.transformed SET OPTIONS(vertex_ai_model_id='{name}')"
+    )
+    vertex = Vertex(emulator, f"projects/{transformed.project}/locations/us-central1")
+    endpoint = vertex.endpoint()
+    deployed = vertex.deploy(endpoint, f"{vertex.parent}/models/{name}", {"0": 100})
+    instances = [
+        {"age": 40, "spend": 50.0, "plan": "basic"},
+        {"age": None, "spend": 9, "plan": "it's"},
+    ]
+    answer = vertex.predictions.predict(endpoint=endpoint, instances=instances)
+    wanted = transformed.query_and_wait(
+        "SELECT * FROM ML.PREDICT(MODEL d.transformed, (SELECT 40 AS age, 50.0 AS spend,"
+        " 'basic' AS plan UNION ALL SELECT NULL, 9, 'it\\'s')) ORDER BY spend DESC"
+    )
+    for prediction, row in zip(answer.predictions, wanted, strict=True):
+        shares = {each["label"]: each["prob"] for each in row["predicted_left_probs"]}
+        said = dict(prediction)["left_probs"]
+        assert list(said) == pytest.approx([shares["no"], shares["yes"]])
+    with pytest.raises(BadRequest, match="'age' of type INT64 cannot be True"):
+        vertex.predictions.predict(
+            endpoint=endpoint, instances=[{"age": True, "spend": 1.0, "plan": "plus"}]
+        )
+    vertex.undeploy(endpoint, deployed)
