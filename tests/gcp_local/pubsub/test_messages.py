@@ -202,11 +202,11 @@ def test_messages_of_a_key_come_in_order(
 def test_a_pull_waits_for_a_message(
     publisher: Publisher, subscriber: Subscriber, topic: str, subscription: str
 ) -> None:
-    threading.Timer(0.2, publish, args=(publisher, topic, "x")).start()
+    threading.Timer(0.05, publish, args=(publisher, topic, "x")).start()
     started = time.monotonic()
     answer = subscriber.pull(subscription=subscription, max_messages=9)
     assert texts(list(answer.received_messages)) == ["x"]
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 1.9, "it came with the end of the wait"
 
 
 def test_a_client_that_has_gone_gets_no_message(
