@@ -34,18 +34,18 @@ def rows_json(
     form = timestamps or (INT64 if int64_timestamps else FLOAT64)
     columns = []
     for column, field in zip(rows.columns, schema, strict=True):
-        write = _writer(field, form)
+        write = writer_of(field, form)
         columns.append([{"v": write(value)} for value in column.to_pylist()])
     return [{"f": list(row)} for row in zip(*columns, strict=True)]
 
 
-def _writer(field: Field, form: str) -> _Write:
-    """Make what writes a field's values."""
+def writer_of(field: Field, form: str) -> _Write:
+    """Make what writes a field's values; `rows_json` says which forms of times there are."""
     if field.repeated:
-        write = _writer(field.element, form)
+        write = writer_of(field.element, form)
         return lambda value: [{"v": write(each)} for each in value or ()]
     if field.type == "RECORD":
-        parts = [(each.name, _writer(each, form)) for each in field.fields]
+        parts = [(each.name, writer_of(each, form)) for each in field.fields]
 
         def record(value: Any) -> Any:
             if value is None:

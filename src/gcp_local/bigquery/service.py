@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gcp_local.bigquery.catalog import Catalog
+from gcp_local.bigquery.copying.jobs import CopyJobs
+from gcp_local.bigquery.copying.sources import TableSources
 from gcp_local.bigquery.datasets import DatasetService
 from gcp_local.bigquery.engine import Engine
 from gcp_local.bigquery.exchange import Exchange
+from gcp_local.bigquery.extracting.jobs import ExtractJobs
 from gcp_local.bigquery.jobs.anonymous import AnonymousTables
 from gcp_local.bigquery.jobs.cache import QueryCache
 from gcp_local.bigquery.jobs.queries import QueryJobs
@@ -87,15 +90,14 @@ class BigQuery:
         store = ModelStore(self.catalog, database, state / "bigquery_models")
         self.models = Models(store, database)
         trainer = Trainer(launcher, state / "work" / "bigquery")
+        exporter = Exporter(database, objects)
         self.streaming = Streaming(database)
         describer = TableDescriber(self.warehouse, self.streaming)
         jobs = JobStore(database)
         system = InformationSchema(self.catalog, self.warehouse, describer, jobs, projects)
         handlers += [
             Select(self.catalog, self.warehouse, engine, ModelFunctions(store, executor), system),
-            ModelStatements(
-                self.catalog, self.models, executor, trainer, Exporter(database, objects)
-            ),
+            ModelStatements(self.catalog, self.models, executor, trainer, exporter),
         ]
         self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
         queries = TableQueries(executor)
@@ -107,6 +109,7 @@ class BigQuery:
         statements = Statements(executor, [ddl, Dml(tables, asker)], asker, tables)
         scripts = Scripts(Tools(statements, asker, tables, ddl))
         writer = Writer(self.catalog, self.warehouse)
+        sources = TableSources(self.catalog, self.warehouse)
         anonymous = AnonymousTables(self.catalog, self.warehouse)
         cache = QueryCache(self.catalog, self.warehouse)
         self.runner = JobRunner(
@@ -114,6 +117,8 @@ class BigQuery:
             {
                 "query": QueryJobs(self.catalog, jobs, scripts, writer, anonymous, cache),
                 "load": LoadJobs(self.catalog, writer, objects),
+                "extract": ExtractJobs(self.catalog, sources, objects, store, exporter),
+                "copy": CopyJobs(self.catalog, self.warehouse, sources, writer),
             },
         )
         service = JobService(self.runner, Results(self.catalog, self.warehouse))

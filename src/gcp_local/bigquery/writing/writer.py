@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +121,19 @@ class Writer:
 
         return Written(commit, rows.num_rows, size)
 
-    def _commit(self, destination: Destination, files: list[DataFile], offered: Schema) -> None:
+    def entering(
+        self, destination: Destination, files: Sequence[DataFile], offered: Schema
+    ) -> Callable[[], None]:
+        """Give what enters files that are written already, whose columns have the table's names.
+
+        Raises:
+            BigQueryError: as `write`.
+
+        """
+        self._schema(destination, self.check(destination), offered)
+        return lambda: self._commit(destination, files, offered)
+
+    def _commit(self, destination: Destination, files: Sequence[DataFile], offered: Schema) -> None:
         entry = self.check(destination)
         schema = self._schema(destination, entry, offered)
         if entry is None:

@@ -1,0 +1,1 @@
+"""Copy jobs: copies, clones, snapshots, and snapshots restored."""

@@ -1,0 +1,1 @@
+"""Extract jobs: tables become files in Cloud Storage."""
