@@ -4,11 +4,16 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud.bigquery import Client, Dataset, QueryJob, QueryJobConfig
 
 from gcp_local.bigquery.surface import Surface
 from tests.gcp_local.emulators import Emulator
+
+_SLOW = (
+    "SELECT SUM(a * b) AS s FROM UNNEST(GENERATE_ARRAY(1, 1000000)) AS a,"
+    " UNNEST(GENERATE_ARRAY(1, 1000000)) AS b"
+)
 
 
 def _id() -> str:
@@ -80,6 +85,23 @@ def test_a_job_that_is_done_can_be_deleted(client: Client) -> None:
     client.delete_job_metadata(job)
     with pytest.raises(NotFound):
         client.get_job(job.job_id)
+
+
+def test_a_running_job_can_be_cancelled(client: Client) -> None:
+    job = client.query(_SLOW)
+    assert job.state == "RUNNING"
+    assert job.cancel()
+    with pytest.raises(GoogleAPICallError, match="Job execution was cancelled: User requested"):
+        job.result()
+    job.reload()
+    assert job.error_result is not None
+    assert job.error_result["reason"] == "stopped"
+
+
+def test_a_job_ends_at_its_timeout(client: Client) -> None:
+    job = client.query(_SLOW, job_config=QueryJobConfig(job_timeout_ms=50))
+    with pytest.raises(GoogleAPICallError, match=r"Job timed out after 0\.05s"):
+        job.result()
 
 
 def test_a_job_of_no_kind_or_of_two_is_refused(client: Client, emulator: Emulator) -> None:
