@@ -16,7 +16,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 FOLDER = Path(__file__).parent / "cases"
 NEEDS = Path(__file__).parent / "needs.yaml"
 Service = Literal[
-    "aiplatform", "storage", "artifactregistry", "cloudbuild", "cloudkms", "pubsub", "kfp"
+    "aiplatform",
+    "storage",
+    "artifactregistry",
+    "cloudbuild",
+    "cloudkms",
+    "pubsub",
+    "bigquery",
+    "kfp",
 ]
 Cost = Literal["costs", "slow", "stays"]
 _CALL = re.compile(r"(GET|HEAD|POST|PUT|PATCH|DELETE) (/\S*)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from tests.conformance.corpus import Step, Until
 from tests.conformance.matching import Answered, value_at
@@ -28,6 +28,11 @@ def undo_unexpected(answered: Answered, service: str, run: Run) -> None:
         answered, _ = send(Step(call=f"GET /v1/{operation}", wait=True), service, run)
     body = answered.body if isinstance(answered.body, dict) else {}
     body = body.get("response", body)
+    if body.get("kind") == "bigquery#dataset":
+        path = urlsplit(body["selfLink"]).path
+        run.marks.add(path)
+        run.undo.append((service, Step(call=f"DELETE {path}?deleteContents=true")))
+        return
     name = body.get("name") or body.get("model")
     if not isinstance(name, str):
         return  # a deployment, say, which goes with what was made before

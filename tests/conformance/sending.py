@@ -32,6 +32,7 @@ _SHORTEST_MARK = 8  # of an identifier that an answer gave
 _MAKING = re.compile(
     r"/v1/projects/[^/]+/locations/[^/]+/[a-zA-Z]+(:upload)?(\?.*)?"
     r"|/storage/v1/b\?project=[^&]+"
+    r"|/bigquery/v2/projects/[^/]+/datasets"
     r"|/upload/storage/v1/b/[^/]+/o\?(.*&)?ifGenerationMatch=0(&.*)?"
 )
 

@@ -61,6 +61,7 @@ def google_bases(location: str) -> dict[str, str]:
         "cloudbuild": f"https://{location}-cloudbuild.googleapis.com",
         "cloudkms": "https://cloudkms.googleapis.com",
         "pubsub": "https://pubsub.googleapis.com",
+        "bigquery": "https://bigquery.googleapis.com",
         "kfp": f"https://{location}-kfp.pkg.dev",
     }
 
