@@ -154,7 +154,7 @@ class Cloud:
                 {**self.pubsub.with_policies, **kept(self.resources, self.projects)}
             ),
             "google.longrunning.Operations": [operations],
-            "google.cloud.artifactregistry.v1.ArtifactRegistry": [
+            "google.devtools.artifactregistry.v1.ArtifactRegistry": [
                 ArtifactRegistry(
                     resources=self.resources,
                     operations=operations,

@@ -69,7 +69,7 @@ class CloudBuild:
         self._builds = Builds(shop)
         parts = [self._builds, BuildTriggers(shop, self._builds)]
         self.services: dict[str, Sequence[object]] = {
-            "google.cloud.devtools.cloudbuild.v1.CloudBuild": parts
+            "google.devtools.cloudbuild.v1.CloudBuild": parts
         }
 
     def recover(self) -> None:

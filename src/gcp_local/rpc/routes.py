@@ -36,6 +36,8 @@ APIS = (
 )
 # The packages of protos whose names are not those of their clients.
 _PACKAGES = {
+    "google.cloud.artifactregistry_v1": "google.devtools.artifactregistry.v1",
+    "google.cloud.devtools.cloudbuild_v1": "google.devtools.cloudbuild.v1",
     "google.cloud.iam_credentials_v1": "google.iam.credentials.v1",
     "google.cloud.iam_admin_v1": "google.iam.admin.v1",
 }
