@@ -123,7 +123,6 @@ class BigQuery:
         )
         service = JobService(self.runner, Results(self.catalog, self.warehouse))
         uploads = UploadedJobs(state / "bigquery_uploads", service.start)
-        describer = TableDescriber(self.warehouse, self.streaming)
         partitions = Partitions(self.catalog, self.warehouse, describer)
         self.catalog.expire = partitions.expire
         self.endpoint = BigQueryEndpoint(

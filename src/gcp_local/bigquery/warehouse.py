@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
 
     from gcp_local.resources.database import Database
 
+# How long what was can be read, at most: a dataset's own window may be shorter.
+WINDOW = timedelta(days=7)
 _GROUP = 10_000
+_MOST_FILES, _KEPT_APART = 256, 64
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,8 @@ class Warehouse:
             if base is not None and base != before.number:
                 raise StaleError
             everything = (*before.files, *files) if append else tuple(files)
+            if append and len(everything) > _MOST_FILES:
+                everything = self._compacted(everything)
             version = Version(before.number + 1, clock.micros(clock.now()), everything)
             self._database.run(
                 "INSERT INTO bigquery_versions VALUES (?, ?, ?, ?)",
@@ -151,7 +157,33 @@ class Warehouse:
                 version.committed,
                 json.dumps([[file.name, file.rows, file.bytes] for file in everything]),
             )
+            self._prune(uid)
         return version
+
+    def _prune(self, uid: str) -> None:
+        """Forget versions that were followed by others before the time travel window began."""
+        self._database.run(
+            "DELETE FROM bigquery_versions WHERE uid = ? AND number < (SELECT max(number)"
+            " FROM bigquery_versions WHERE uid = ? AND committed <= ?)",
+            uid,
+            uid,
+            clock.micros(clock.now() - WINDOW),
+        )
+
+    def _compacted(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
+        """Join small files, as streaming makes many, but for the newest."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        old, new = files[:-_KEPT_APART], files[-_KEPT_APART:]
+        small = [file for file in old if file.rows < _GROUP]
+        parts = [pq.read_table(self.folder / file.name, partitioning=None) for file in small]
+        try:
+            rows = pa.concat_tables(parts, promote_options="default")
+        except pa.ArrowException:  # a column has had another type before
+            return files
+        joined = replace(self.write(rows), bytes=sum(file.bytes for file in small))
+        return (*(file for file in old if file.rows >= _GROUP), joined, *new)
 
     def forget(self, uid: str) -> None:
         """Forget a table's versions. Its files go with the next start, if no other names them."""

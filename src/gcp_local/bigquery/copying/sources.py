@@ -16,6 +16,7 @@ from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.partitions import Partitioning
 from gcp_local.bigquery.references import TableRef
 from gcp_local.bigquery.schema import arrow_schema
+from gcp_local.bigquery.warehouse import WINDOW
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.warehouse import Version, Warehouse
 
 _TIME = re.compile(r"-?[0-9]{1,18}")
-_WINDOW = timedelta(days=7)
 _ROWS = ("TABLE", "SNAPSHOT")
 
 
@@ -118,7 +118,7 @@ def _moment(named: TableRef, time: str) -> datetime:
         raise BigQueryError("invalid", f"Invalid snapshot time in the table name {named.table}.")
     offset = timedelta(milliseconds=int(time))
     moment = now + offset if offset < timedelta() else clock.from_micros(int(time) * 1000)
-    if not now - _WINDOW <= moment <= now:
+    if not now - WINDOW <= moment <= now:
         message = f"Invalid snapshot time {time} for table {named}: it is not within seven days."
         raise BigQueryError("invalid", message)
     return moment
