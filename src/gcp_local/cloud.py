@@ -113,7 +113,12 @@ class Cloud:
         )
         self.objects.changed = notifications.publish
         self.bigquery = BigQuery(
-            self.database, self.projects, self.state, self.objects, self.host.launcher
+            self.database,
+            self.projects,
+            self.state,
+            self.objects,
+            self.host.launcher,
+            self.iam.permissions,
         )
         platform = Platform(
             database=self.database,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gcp_local.bigquery.call import Call
     from gcp_local.bigquery.catalog import Catalog, Entry
+    from gcp_local.iam.permissions import Permissions
     from gcp_local.resources.database import Database
 
 _ROLE = re.compile(r"(roles|(projects|organizations)/[^/]+/roles)/[A-Za-z0-9_.]+")
@@ -25,15 +26,15 @@ _MEMBER = re.compile(
     r"|(user|group|serviceAccount):[^@\s]+@[^@\s]+|domain:[a-z0-9.-]+"
     r"|(deleted|principal|principalSet|projectOwner|projectEditor|projectViewer):\S+"
 )
-_PERMISSION = re.compile(r"[a-z][A-Za-z0-9]*(\.[a-z][A-Za-z0-9]*){2,}")
 
 
 class PolicyService:
     """`getIamPolicy`, `setIamPolicy`, `testIamPermissions` of `bigquery.tables` and `.routines`."""
 
-    def __init__(self, catalog: Catalog, database: Database) -> None:
+    def __init__(self, catalog: Catalog, database: Database, permissions: Permissions) -> None:
         self._catalog = catalog
         self._database = database
+        self._permissions = permissions
 
     def tables_get_iam_policy(self, call: Call) -> dict[str, Any]:
         """Answer who may do what with a table."""
@@ -44,7 +45,7 @@ class PolicyService:
         return self._kept(call, "table")
 
     def tables_test_iam_permissions(self, call: Call) -> dict[str, Any]:
-        """Answer what the caller may do with a table: all that is asked."""
+        """Answer what the caller may do with a table: all that is asked and not denied."""
         return self._tested(call, "table")
 
     def routines_get_iam_policy(self, call: Call) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class PolicyService:
         return self._kept(call, "routine")
 
     def routines_test_iam_permissions(self, call: Call) -> dict[str, Any]:
-        """Answer what the caller may do with a routine: all that is asked."""
+        """Answer what the caller may do with a routine: all that is asked and not denied."""
         return self._tested(call, "routine")
 
     def _given(self, call: Call, noun: str) -> dict[str, Any]:
@@ -89,12 +90,8 @@ class PolicyService:
 
     def _tested(self, call: Call, noun: str) -> dict[str, Any]:
         self._catalog.get(_ref(call, noun), noun)
-        asked = call.body.get("permissions", [])
-        for permission in asked:
-            if not _PERMISSION.fullmatch(permission):
-                message = f"Permission {permission:.100} is not valid for this resource."
-                raise BigQueryError("invalid", message)
-        return {"permissions": asked} if asked else {}
+        granted = self._permissions.granted(call.body.get("permissions", []))
+        return {"permissions": granted} if granted else {}
 
 
 def _ref(call: Call, noun: str) -> TableRef:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.containers.processes import Launcher
+    from gcp_local.iam.permissions import Permissions
     from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
     from gcp_local.storage.objects import ObjectStore
@@ -80,6 +81,7 @@ class BigQuery:
         state: Path,
         objects: ObjectStore,
         launcher: Launcher,
+        permissions: Permissions,
     ) -> None:
         folder = state / "bigquery"
         self.catalog = Catalog(database)
@@ -128,7 +130,7 @@ class BigQuery:
         self.endpoint = BigQueryEndpoint(
             [
                 datasets,
-                PolicyService(self.catalog, database),
+                PolicyService(self.catalog, database, permissions),
                 ProjectService(projects),
                 RoutineService(self.catalog, scripts),
                 TableService(self.catalog, describer, queries, partitions),

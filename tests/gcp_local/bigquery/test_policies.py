@@ -42,7 +42,7 @@ def test_the_caller_may_do_all_that_it_asks(client: Client, table: Table) -> Non
     asked = ["bigquery.tables.get", "bigquery.tables.update"]
 
     assert client.test_iam_permissions(table, asked) == {"permissions": asked}
-    with pytest.raises(BadRequest, match=r"Permission bigquery\.\* is not valid"):
+    with pytest.raises(BadRequest, match=r"Permission 'bigquery\.\*' is not valid"):
         client.test_iam_permissions(table, ["bigquery.*"])
     with pytest.raises(NotFound, match="Not found: Table"):
         client.get_iam_policy(f"{table.dataset_id}.nowhere")

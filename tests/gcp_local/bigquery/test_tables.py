@@ -445,6 +445,7 @@ def test_a_view_that_cannot_be_read_is_refused(
         "SELECT 1 AS a; SELECT 2 AS b": "Syntax error",
         "CREATE TABLE x (a INT64)": "Syntax error",
         "SELECT 1 AS a, 2 AS a": "Duplicate",
+        "SELECT 1 AS a, 2": "CREATE VIEW columns must be named, but column 2 has no name",
     }.items():
         view = Table(dataset.table("broken"))
         view.view_query = query
@@ -457,6 +458,26 @@ def test_a_view_that_cannot_be_read_is_refused(
     table.view_query = "SELECT 1 AS one"
     with pytest.raises(BadRequest, match="Cannot convert a TABLE to a VIEW"):
         client.update_table(table, ["view_query"])
+
+
+def test_a_view_reads_tables_and_views_but_never_itself(
+    client: Client, dataset: Dataset, table: Table
+) -> None:
+    client.insert_rows_json(table, [{"name": "Anna", "age": 41}, {"name": "Ben", "age": 3}])
+    home = dataset.dataset_id
+    grown = Table(dataset.table("grown"))
+    grown.view_query = f"SELECT name, age FROM {home}.people WHERE age >= 18"
+    grown = client.create_table(grown)
+    names = Table(dataset.table("names"))
+    names.view_query = f"SELECT name FROM {home}.grown"
+    client.create_table(names)
+
+    (row,) = client.query_and_wait(f"SELECT * FROM {home}.names")
+    assert dict(row) == {"name": "Anna"}
+    grown.view_query = f"SELECT name, 1 AS age FROM {home}.names"
+    with pytest.raises(BadRequest, match="names itself"):
+        client.update_table(grown, ["view_query"])
+    assert len(list(client.query_and_wait(f"SELECT * FROM {home}.names"))) == 1
 
 
 def test_default_values_of_columns_are_checked(client: Client, dataset: Dataset) -> None:

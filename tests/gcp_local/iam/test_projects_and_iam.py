@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from google.api_core import exceptions
 from google.cloud import (
     artifactregistry_v1,
+    bigquery,
     iam_admin_v1,
     iam_credentials_v1,
     kms_v1,
@@ -171,6 +172,15 @@ def test_everybody_may_do_everything_but_what_a_test_denies(
     assert bucket.test_iam_permissions(objects) == objects
     denying.permissions.deny("storage.objects.create")
     assert bucket.test_iam_permissions(objects) == objects[1:]
+    tables = ["bigquery.tables.get", "bigquery.tables.update"]
+    client = bigquery.Client(
+        project=project, credentials=denying.credentials, client_options=denying.client_options
+    )
+    client.create_dataset("shop")
+    table = client.create_table(f"{project}.shop.orders")
+    assert client.test_iam_permissions(table, tables) == {"permissions": tables}
+    denying.permissions.deny("bigquery.tables.up*")
+    assert client.test_iam_permissions(table, tables) == {"permissions": tables[:1]}
     for wrong in ("storage.*", "storage", "Storage.objects.create"):
         with pytest.raises(exceptions.BadRequest, match="not valid"):
             projects.test_iam_permissions(

@@ -25,6 +25,22 @@ _FROM_TEXT = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
 _COERCED = {"FLOAT": ("FLOAT", "NUMERIC", "INTEGER"), "NUMERIC": ("NUMERIC", "INTEGER")}
 
 
+_ANONYMOUS = re.compile(r"f[0-9]+_")
+
+
+def check_named(schema: Schema, query: str) -> None:
+    """Refuse a view some of whose columns have no name but the one that a result gets.
+
+    Raises:
+        BigQueryError: `invalidQuery`.
+
+    """
+    for at, field in enumerate(schema, 1):
+        if _ANONYMOUS.fullmatch(field.name) and field.name not in query:
+            message = f"CREATE VIEW columns must be named, but column {at} has no name"
+            raise BigQueryError.query(message)
+
+
 class TableQueries:
     """Checks SQL by a dry run, and runs it where a value is needed."""
 

@@ -13,6 +13,7 @@ from gcp_local.bigquery.rows import selected
 from gcp_local.bigquery.schema import Schema, read_schema, schema_json
 from gcp_local.bigquery.tables.columns import changed_schema
 from gcp_local.bigquery.tables.partitioning import check_same
+from gcp_local.bigquery.tables.queries import check_named
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.call import Call
@@ -174,6 +175,7 @@ class TableService:
             schema = read_schema(before["schema"]["fields"])
         else:
             schema = self._queries.view(ref, body["view"], place)
+            check_named(schema, body["view"]["query"])
         described = {field.name: field for field in _schema(body)}
         if before is not None and before["view"] == body["view"]:
             unknown = described.keys() - {field.name for field in schema}

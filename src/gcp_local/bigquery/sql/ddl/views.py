@@ -8,6 +8,7 @@ from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import schema_json
 from gcp_local.bigquery.sql.ddl import options
 from gcp_local.bigquery.sql.ddl.outcomes import Made, made
+from gcp_local.bigquery.tables.queries import check_named
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.references import TableRef
@@ -61,7 +62,9 @@ class ViewMaker:
     ) -> dict[str, Any]:
         text = said.query.text
         schema = self._queries.view(ref, {"query": text, "useLegacySql": False}, place)
-        if said.columns:
+        if not said.columns:
+            check_named(schema, text)
+        else:
             if len(said.columns) != len(schema):
                 raise said.query.error(
                     f"CREATE VIEW has {len(said.columns)} columns in its list, but its query has"
