@@ -190,7 +190,7 @@ def supertype(types: list[tuple[Type, bool]]) -> Type | None:
     )
     for candidate in candidates:
         if all(becomes(kind, candidate, literal=literal) for kind, literal in known):
-            return candidate
+            return _named(candidate, known[0][0])
     first = known[0][0]
     if first.kind == "STRUCT" and all(
         kind.kind == "STRUCT" and len(kind.fields) == len(first.fields) for kind, _ in known
@@ -203,3 +203,13 @@ def supertype(types: list[tuple[Type, bool]]) -> Type | None:
             fields.append((name, inner))
         return Type("STRUCT", fields=tuple(fields))
     return None
+
+
+def _named(kind: Type, names: Type) -> Type:
+    """Give the fields of a struct, or of an array's structs, another's names."""
+    if kind.kind == names.kind == "ARRAY":
+        return replace(kind, element=_named(kind.of, names.of))
+    if kind.kind == names.kind == "STRUCT":
+        pairs = zip(kind.fields, names.fields, strict=True)
+        return replace(kind, fields=tuple((name, _named(of, n)) for (_, of), (name, n) in pairs))
+    return kind

@@ -110,12 +110,12 @@ def read_tokens(text: str) -> list[Token]:
         if index >= len(text):
             found.append(Token("end", "", "", place, index))
             return found
-        token = _token(text, place, found[-1] if found else None)
+        token = _token(text, place, found)
         found.append(token)
         index = token.end
 
 
-def _token(text: str, place: Place, before: Token | None) -> Token:
+def _token(text: str, place: Place, found: list[Token]) -> Token:
     index = place.index
     if text.startswith("/*", index):
         raise _error("Unclosed comment", place)
@@ -123,17 +123,23 @@ def _token(text: str, place: Place, before: Token | None) -> Token:
         return _literal(text, place, (quotes[1] or "").lower(), quotes[2])
     if text[index] == "`":
         return _identifier(text, place)
-    after_dot = before is not None and before.text == "." and before.kind == "symbol"
-    if word := (_DOTTED_WORD if after_dot else _WORD).match(text, index):
+    if word := (_DOTTED_WORD if _after(".", found) else _WORD).match(text, index):
         return Token("word", word[0], word[0], place, word.end())
     if number := _NUMBER.match(text, index):
         kind = "float" if re.search(r"^(?!0[xX]).*[.eE]", number[0]) else "integer"
         if _WORD.match(text, number.end()):
+            word = _DOTTED_WORD.match(text, index)
+            if word and _after("-", found) and found[-1].end == index:  # part of a project's name
+                return Token("word", word[0], word[0], place, word.end())
             raise _error("Missing whitespace between literal and alias", place)
         return Token(kind, number[0], number[0], place, number.end())
     if symbol := _SYMBOL.match(text, index):
         return Token("symbol", symbol[0], symbol[0], place, symbol.end())
     raise _error(f'Illegal input character "{text[index]}"', place)
+
+
+def _after(symbol: str, found: list[Token]) -> bool:
+    return bool(found) and found[-1].kind == "symbol" and found[-1].text == symbol
 
 
 def _identifier(text: str, place: Place) -> Token:

@@ -339,7 +339,11 @@ class QueryReader(ExpressionReader):
             text = first.text
             while self.now.text == "-" and self.now.place.index == end:
                 after = self.ahead()
-                if after.kind not in ("word", "integer") or after.place.index != end + 1:
+                if (
+                    after.kind not in ("word", "integer", "float")
+                    or "." in after.text
+                    or after.place.index != end + 1
+                ):
                     break
                 self.advance()
                 self.advance()

@@ -30,7 +30,7 @@ _PLAIN = {
     ("BOOL", "INT64"), ("BOOL", "STRING"), ("NUMERIC", "FLOAT64"), ("NUMERIC", "INT64"),
     ("DATE", "STRING"), ("DATE", "DATETIME"), ("DATE", "TIMESTAMP"), ("DATETIME", "DATE"),
     ("DATETIME", "TIME"), ("DATETIME", "TIMESTAMP"), ("TIMESTAMP", "DATE"),
-    ("TIMESTAMP", "DATETIME"), ("TIMESTAMP", "TIME"),
+    ("TIMESTAMP", "DATETIME"),
 }  # fmt: skip
 _TIMES = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
 
@@ -243,4 +243,5 @@ _WAYS: dict[tuple[str, str], _Way] = {
     **{pair: _by(act, *pair) for pair, act in _PYTHON.items()},
     ("STRING", "BYTES"): lambda sql, _context: f"encode({sql})",
     ("INTERVAL", "STRING"): interval_text_sql,
+    ("TIMESTAMP", "TIME"): lambda sql, _context: f"CAST(CAST({sql} AS TIMESTAMP) AS TIME)",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache, wraps
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.bigquery.engine import PythonFunction
@@ -67,6 +68,10 @@ class Compilation:
             volatile: each call may give something else.
 
         """
+        if result == "DOUBLE":
+            # DuckDB takes a NaN that Python gives for NULL, but not the text of one.
+            text = self.call(_written(act), arguments, "VARCHAR", nulls=nulls, volatile=volatile)
+            return f"CAST({text} AS DOUBLE)"
         kinds = tuple(kind for _, kind in arguments)
         wanted = PythonFunction(act, kinds, result, nulls=nulls, volatile=volatile)
         name = next((name for name, each in self.functions.items() if each == wanted), "")
@@ -74,3 +79,15 @@ class Compilation:
             name = f"py{len(self.functions)}_{act.__name__}"
             self.functions[name] = wanted
         return f"{name}({', '.join(sql for sql, _ in arguments)})"
+
+
+@cache
+def _written(act: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function that gives a FLOAT64's text."""
+
+    @wraps(act)
+    def written(*values: object) -> str | None:
+        found = act(*values)
+        return None if found is None else repr(float(found))
+
+    return written

@@ -57,7 +57,7 @@ def select_items(nodes: list[exp.Expr], scope: Scope, owner: QueryCompiler) -> l
     items = []
     for name, value in found:
         if value.type.unknown:
-            value = replace(value, sql=f"CAST(NULL AS {value.type.duckdb})")  # noqa: PLW2901
+            value = replace(value, sql=f"CAST({value.sql} AS {value.type.duckdb})")  # noqa: PLW2901
         items.append(Item(name, value, owner.context.fresh("c")))
     return items
 

@@ -180,6 +180,13 @@ def root(value: float) -> float:
     return math.sqrt(value)
 
 
+def cube_root(value: float) -> float:
+    """Give the cube root; that of a cube is whole."""
+    found = math.cbrt(value)
+    near = float(round(found)) if math.isfinite(found) else found
+    return near if near**3 == value else found
+
+
 def exponential(value: float) -> float:
     """Raise e to a power."""
     return math.inf if value == math.inf else _guarded("EXP", math.exp, value)

@@ -22,13 +22,13 @@ _MONTHS = (
 )  # fmt: skip
 _DAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 _NUMBERS = {
-    "Y": ("year", 5, 0, 9999), "E4Y": ("year", 4, 0, 9999), "m": ("month", 2, 1, 12),
+    "Y": ("year", 4, 0, 9999), "E4Y": ("year", 4, 0, 9999), "m": ("month", 2, 1, 12),
     "d": ("day", 2, 1, 31), "e": ("day", 2, 1, 31), "H": ("hour", 2, 0, 23),
     "k": ("hour", 2, 0, 23), "I": ("hour12", 2, 1, 12), "l": ("hour12", 2, 1, 12),
     "M": ("minute", 2, 0, 59), "S": ("second", 2, 0, 60), "j": ("yearday", 3, 1, 366),
     "y": ("year2", 2, 0, 99), "C": ("century", 2, 0, 99), "Q": ("quarter", 1, 1, 4),
     "u": ("", 1, 1, 7), "w": ("", 1, 0, 6), "U": ("", 2, 0, 53), "W": ("", 2, 0, 53),
-    "V": ("isoweek", 2, 1, 53), "G": ("isoyear", 5, 0, 9999),
+    "V": ("isoweek", 2, 1, 53), "G": ("isoyear", 4, 0, 9999),
 }  # fmt: skip
 _OFFSET = r"[zZ]|[+-]\d{1,2}:?\d{2}|[+-]\d{1,2}"
 _ZONES = {"z": _OFFSET, "Ez": _OFFSET, "Z": r"[\w/+-]+"}

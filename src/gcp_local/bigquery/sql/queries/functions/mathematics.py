@@ -90,7 +90,7 @@ FUNCTIONS = (
              ("NUMERIC -> NUMERIC", "(-{0})"), ("FLOAT64 -> FLOAT64", "(-{0})")),
     function("RAND", ("-> FLOAT64", Python(numbers.uniform, volatile=True))),
     function("SQRT", ("FLOAT64 -> FLOAT64", Python(numbers.root))),
-    _floats("CBRT", "cbrt({0})"),
+    function("CBRT", ("FLOAT64 -> FLOAT64", Python(numbers.cube_root))),
     function("POW", ("FLOAT64, FLOAT64 -> FLOAT64", Python(numbers.power))),
     function("POWER", ("FLOAT64, FLOAT64 -> FLOAT64", Python(numbers.power))),
     function("EXP", ("FLOAT64 -> FLOAT64", Python(numbers.exponential))),

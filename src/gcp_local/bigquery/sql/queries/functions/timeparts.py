@@ -200,7 +200,7 @@ def _casting(wanted: str) -> Build:
         value, *zone = values
         kind = value.type.kind
         call = reading.context.call
-        if zone and kind == "TIMESTAMP" and wanted != "TIMESTAMP":
+        if zone and kind == "TIMESTAMP" and wanted not in ("TIMESTAMP", "STRING"):
             arguments = [(f"epoch_us({value.sql})", "BIGINT"), (zone[0].sql, "VARCHAR")]
             shown = call(times.local, arguments, "BIGINT")
             return f"CAST(make_timestamp({shown}) AS {Type(wanted).duckdb})"
