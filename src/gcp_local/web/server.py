@@ -53,9 +53,9 @@ _RPC = ("v1", "v3", "ui")
 _STORAGE = ("storage", "upload", "download", "batch")
 _LARGE = ("/upload/", "/resumable/", "/gcp-local/")
 _BIGQUERY = re.compile(r"/((resumable/)?upload/)?bigquery/.*")
-# What takes as long as a model or an operation does, or until there is a message: it must not
-# keep the rest waiting.
-_PATIENT = (":predict", ":rawPredict", ":wait", ":pull")
+# What takes as long as a model, an operation or a query does, or until there is a message: it must
+# not keep the rest waiting.
+_PATIENT = re.compile(r":(predict|rawPredict|wait|pull)$|^/bigquery/v2/projects/[^/]+/queries(/|$)")
 _MOST_PATIENT = 400
 _NO_LINGERING = struct.pack("ii", 1, 0)
 
@@ -126,7 +126,7 @@ class Server:
             answer = await _strike(fault, request)
         if answer is None:
             try:
-                limiter = self._patient if request.path.endswith(_PATIENT) else None
+                limiter = self._patient if _PATIENT.search(request.path) else None
                 answer = await to_thread.run_sync(self._answer, request, limiter=limiter)
             except ApiError as error:
                 answer = _refusal(error, request.path)
