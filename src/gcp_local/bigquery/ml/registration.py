@@ -103,7 +103,7 @@ class VertexRegistry:
             BigQueryError: the registry refuses it.
 
         """
-        place = _region(location)
+        place = region_of(location)
         parent = f"projects/{self._projects.number(ref.project)}/locations/{place}"
         name = f"{parent}/models/{vertex_id}"
         model = Model(
@@ -148,7 +148,9 @@ class VertexRegistry:
 
         """
         with suppress(NotFound):
-            parent = f"projects/{self._projects.number(ref.project)}/locations/{_region(location)}"
+            parent = (
+                f"projects/{self._projects.number(ref.project)}/locations/{region_of(location)}"
+            )
             model = self._models.resolve(f"{parent}/models/{registered.id}@{registered.version}")
             if model.deployed_models:
                 where = ", ".join(sorted({each.endpoint for each in model.deployed_models}))
@@ -164,7 +166,7 @@ class VertexRegistry:
             BigQueryError: it is deployed.
 
         """
-        parent = f"projects/{self._projects.number(ref.project)}/locations/{_region(location)}"
+        parent = f"projects/{self._projects.number(ref.project)}/locations/{region_of(location)}"
         name = f"{parent}/models/{registered.id}"
         with suppress(NotFound):
             self.check_undeployed(ref, location, registered)
@@ -200,7 +202,7 @@ class VertexRegistry:
         self._platform.objects.write(BUCKET, name, content, content_type="application/json")
 
 
-def _region(location: str) -> str:
+def region_of(location: str) -> str:
     """Tell where a dataset's models are registered: those of a multi-region in one of its regions.
 
     Source: https://cloud.google.com/bigquery/docs/managing-models-vertex#location_considerations.

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError, NotFound
 from google.cloud import aiplatform_v1
-from google.cloud.bigquery import Client, Dataset
+from google.cloud.bigquery import Client
 from google.cloud.storage import Bucket
 
-from tests.gcp_local.bigquery.ml.conftest import create
+from gcp_local.bigquery.ml.registration import region_of
 from tests.gcp_local.emulators import Emulator
 from tests.gcp_local.vertex.models.deploying import RESOURCES, Vertex
 
@@ -57,50 +57,41 @@ def registered(warehouse: Client) -> str:
     return name
 
 
-def test_a_model_that_is_trained_is_registered_with_its_evaluation(
-    warehouse: Client, emulator: Emulator
-) -> None:
-    dataset = Dataset(f"{warehouse.project}.europe_{uuid.uuid4().hex[:8]}")
-    dataset.location = "EU"
-    warehouse.create_dataset(dataset)
-    name = new_id()
-    points = ", ".join(f"STRUCT({x} AS x, {2 * x + 1} AS y)" for x in range(40))
-    rows = f"SELECT x, y FROM UNNEST([{points}])"
-    create(
-        warehouse,
-        f"{dataset.dataset_id}.line",
-        rows,
-        **{**OPTIONS, "input_label_cols": ["y"]},
-        vertex_ai_model_id=name,
-        vertex_ai_model_version_aliases=["champion"],
-    )
-    europe = Vertex(emulator, f"projects/{warehouse.project}/locations/europe-west4")
-    model = europe.models.get_model(name=f"{europe.parent}/models/{name}")
-    assert model.model_source_info.source_type.name == "BQML"
-    assert sorted(model.version_aliases) == ["champion", "default"]
-    (evaluation,) = europe.models.list_model_evaluations(parent=f"{europe.parent}/models/{name}")
-    assert evaluation.metrics["rSquared"] == pytest.approx(1)
-    run = warehouse.get_model(f"{dataset.dataset_id}.line")._properties["trainingRuns"][0]
-    assert (run["vertexAiModelId"], run["vertexAiModelVersion"]) == (name, "1")
-
-
-def test_a_replaced_model_is_a_new_version_and_a_dropped_one_is_none(
+def test_a_model_is_registered_replaced_and_dropped_with_its_version(
     warehouse: Client, vertex: Vertex
 ) -> None:
     name = new_id()
     statement = (
         "MODEL d.registered OPTIONS(model_type='LINEAR_REG', input_label_cols=['next_spend'],"
-        f" model_registry='VERTEX_AI', vertex_ai_model_id='{name}') AS {LINEAR}"
+        f" model_registry='VERTEX_AI', vertex_ai_model_id='{name}',"
+        f" vertex_ai_model_version_aliases=['champion']) AS {LINEAR}"
     )
     warehouse.query_and_wait(f"CREATE {statement}")
+    model = vertex.models.get_model(name=f"{vertex.parent}/models/{name}")
+    assert model.model_source_info.source_type.name == "BQML"
+    (evaluation,) = vertex.models.list_model_evaluations(parent=f"{vertex.parent}/models/{name}")
+    (judged,) = warehouse.query_and_wait("SELECT * FROM ML.EVALUATE(MODEL d.registered)")
+    assert evaluation.metrics["rSquared"] == pytest.approx(judged["r2_score"])
+    run = warehouse.get_model("d.registered")._properties["trainingRuns"][0]
+    assert (run["vertexAiModelId"], run["vertexAiModelVersion"]) == (name, "1")
     register(warehouse, "d.linear", name)
-    assert versions(vertex, name) == {"1": ["default"], "2": []}
+    assert versions(vertex, name) == {"1": ["champion", "default"], "2": []}
     warehouse.query_and_wait(f"CREATE OR REPLACE {statement}")
-    assert versions(vertex, name) == {"2": [], "3": ["default"]}
+    assert versions(vertex, name) == {"2": [], "3": ["champion", "default"]}
     warehouse.query_and_wait("DROP MODEL d.registered")
     assert versions(vertex, name) == {"2": ["default"]}
     with pytest.raises(BadRequest, match="cannot be changed"):
         register(warehouse, "d.linear", new_id())
+
+
+@pytest.mark.parametrize(
+    ("location", "region"),
+    [("US", "us-central1"), ("EU", "europe-west4"), ("europe-west1", "europe-west1")],
+)
+def test_models_of_a_multi_region_are_registered_in_one_of_its_regions(
+    location: str, region: str
+) -> None:
+    assert region_of(location) == region
 
 
 def test_an_id_or_alias_that_the_registry_has_not_is_refused_before_the_training(
