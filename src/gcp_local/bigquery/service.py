@@ -37,8 +37,8 @@ from gcp_local.bigquery.sql.ddl.statements import Ddl
 from gcp_local.bigquery.sql.dml.statements import Dml
 from gcp_local.bigquery.sql.executor import Executor, Handler
 from gcp_local.bigquery.sql.information_schema.views import InformationSchema
-from gcp_local.bigquery.sql.scripts.run import Tools
 from gcp_local.bigquery.sql.scripts.runner import Scripts
+from gcp_local.bigquery.sql.scripts.state import Tools
 from gcp_local.bigquery.sql.select import Select
 from gcp_local.bigquery.sql.statements import Statements
 from gcp_local.bigquery.sql.tables import Tables

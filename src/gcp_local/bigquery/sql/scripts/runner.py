@@ -10,7 +10,8 @@ from gcp_local.bigquery.references import DatasetRef
 from gcp_local.bigquery.sql.ddl.reading import read_ddl
 from gcp_local.bigquery.sql.ddl.syntax import CreateRoutine
 from gcp_local.bigquery.sql.scripts.reading import read_script
-from gcp_local.bigquery.sql.scripts.run import Run, Tools
+from gcp_local.bigquery.sql.scripts.run import Run
+from gcp_local.bigquery.sql.scripts.state import State, Tools
 from gcp_local.bigquery.sql.scripts.syntax import Body, Node, Plain
 from gcp_local.bigquery.sql.session import Outcome
 
@@ -46,18 +47,18 @@ class Scripts:
         if not before and isinstance(last, Plain):
             return self._tools.statements.run(last.source, session, dry=dry)
         home = _temporary(session)
-        run = Run(self._tools, session, children, home)
+        state = State(self._tools, session, children, home)
         if all(map(_makes_function, before)) and isinstance(last, Plain):
             # Functions for one query make no script of it.
             for node in before:
-                run.define(node)
-            return self._tools.statements.run(last.source, run.session(), dry=dry)
+                state.define(node)
+            return self._tools.statements.run(last.source, state.session(), dry=dry)
         if dry:
             _check(body)
             return Outcome("SCRIPT")
         self._make_home(home, session)
         try:
-            return run.whole(body)
+            return Run(state).whole(body)
         finally:
             self._empty(home)
 
