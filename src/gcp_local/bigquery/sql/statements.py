@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.sql.session import Session
     from gcp_local.bigquery.sql.tables import Tables
 
-_LACKING = ("GRANT", "REVOKE")
-_PROCEDURAL = ("DECLARE", "SET", "IF", "LOOP", "WHILE", "REPEAT", "FOR", "CALL", "EXECUTE")
+_LACKING = ("GRANT", "REVOKE", "LOAD", "EXPORT", "CLONE", "RENAME", "DEFINE")
+_QUERIES = ("SELECT", "WITH", "FROM", "(")
 
 
 class Family(Protocol):
@@ -70,13 +70,15 @@ class Statements:
             return self._assert(source, session, dry=dry)
         if first == "UNDROP":
             return self._undrop(source, session, dry=dry)
+        if first in _QUERIES or _about_models(words):
+            (statement,) = parse(source.padded)
+            return self._executor.run(statement, session, dry=dry)
+        family = self._families.get(first)
+        if family is not None:
+            return family.run(source.padded, session, dry=dry)
         if first in _LACKING:
             raise BigQueryError.lacking(f"{first} statements", location="query")
-        family = self._families.get(first)
-        if family is not None and not _about_models(words):
-            return family.run(source.padded, session, dry=dry)
-        (statement,) = parse(source.padded)
-        return self._executor.run(statement, session, dry=dry)
+        raise source.error(f"Syntax error: Unexpected {tokens[0].described}")
 
     def _assert(self, source: Fragment, session: Session, *, dry: bool) -> Outcome:
         cursor = Cursor(source.padded)

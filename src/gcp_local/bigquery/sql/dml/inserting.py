@@ -125,8 +125,7 @@ def _values(
     expressions: list[Expr] = []
     for number, row in enumerate(rows):
         if len(row) != len(columns):
-            place = row[0] if row else rows[0][0]
-            raise place.error(
+            raise row[0].error(
                 f"Inserted row has wrong column count; Has {len(row)}, expected {len(columns)}"
             )
         cells.append([None] * len(row))

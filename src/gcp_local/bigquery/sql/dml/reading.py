@@ -69,7 +69,10 @@ def _insert(cursor: Cursor) -> Insert:
 
 
 def _row(cursor: Cursor) -> tuple[Fragment, ...]:
-    return tuple(cursor.parenthesised(cursor.fragment))
+    cursor.expect("(")
+    values = cursor.listed(cursor.fragment)
+    cursor.expect(")")
+    return tuple(values)
 
 
 def _settings(cursor: Cursor, *stops: str) -> tuple[Setting, ...]:
