@@ -36,11 +36,13 @@ from gcp_local.bigquery.sql.asking import Asker
 from gcp_local.bigquery.sql.ddl.statements import Ddl
 from gcp_local.bigquery.sql.dml.statements import Dml
 from gcp_local.bigquery.sql.executor import Executor, Handler
+from gcp_local.bigquery.sql.files.exporting import Exporting
+from gcp_local.bigquery.sql.files.loading import Loading
 from gcp_local.bigquery.sql.information_schema.views import InformationSchema
 from gcp_local.bigquery.sql.scripts.runner import Scripts
 from gcp_local.bigquery.sql.scripts.state import Tools
 from gcp_local.bigquery.sql.select import Select
-from gcp_local.bigquery.sql.statements import Statements
+from gcp_local.bigquery.sql.statements import Family, Statements
 from gcp_local.bigquery.sql.tables import Tables
 from gcp_local.bigquery.streaming import Streaming
 from gcp_local.bigquery.tabledata.inserting import Inserter
@@ -104,13 +106,19 @@ class BigQuery:
         self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
         queries = TableQueries(executor)
         datasets = DatasetService(self.catalog, self.models)
-        self.streaming = Streaming(database)
         tables = Tables(self.catalog, self.warehouse, self.streaming, database)
         asker = Asker(executor)
         ddl = Ddl(tables, asker, queries, datasets)
-        statements = Statements(executor, [ddl, Dml(tables, asker)], asker, tables)
-        scripts = Scripts(Tools(statements, asker, tables, ddl))
         writer = Writer(self.catalog, self.warehouse)
+        loads = LoadJobs(self.catalog, writer, objects)
+        families: list[Family] = [
+            ddl,
+            Dml(tables, asker),
+            Loading(tables, asker, loads),
+            Exporting(asker, objects),
+        ]
+        statements = Statements(executor, families, asker, tables)
+        scripts = Scripts(Tools(statements, asker, tables, ddl))
         sources = TableSources(self.catalog, self.warehouse)
         anonymous = AnonymousTables(self.catalog, self.warehouse)
         cache = QueryCache(self.catalog, self.warehouse)
@@ -118,7 +126,7 @@ class BigQuery:
             jobs,
             {
                 "query": QueryJobs(self.catalog, jobs, scripts, writer, anonymous, cache),
-                "load": LoadJobs(self.catalog, writer, objects),
+                "load": loads,
                 "extract": ExtractJobs(self.catalog, sources, objects, store, exporter),
                 "copy": CopyJobs(self.catalog, self.warehouse, sources, writer),
             },

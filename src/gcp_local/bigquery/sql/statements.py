@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.sql.session import Session
     from gcp_local.bigquery.sql.tables import Tables
 
-_LACKING = ("GRANT", "REVOKE", "LOAD", "EXPORT", "CLONE", "RENAME", "DEFINE")
+_LACKING = ("GRANT", "REVOKE", "CLONE", "RENAME", "DEFINE")
 _QUERIES = ("SELECT", "WITH", "FROM", "(")
 
 

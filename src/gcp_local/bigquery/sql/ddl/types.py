@@ -123,7 +123,7 @@ def read_column(cursor: Cursor) -> Column:
             return column
 
 
-def read_options(cursor: Cursor) -> list[tuple[str, Fragment]]:
+def read_options(cursor: Cursor, word: str = "OPTIONS") -> list[tuple[str, Fragment]]:
     """Take `OPTIONS(name = value, …)`, without evaluating the values."""
 
     def option() -> tuple[str, Fragment]:
@@ -131,7 +131,7 @@ def read_options(cursor: Cursor) -> list[tuple[str, Fragment]]:
         cursor.expect("=")
         return name, cursor.fragment()
 
-    cursor.expect("OPTIONS")
+    cursor.expect(word)
     return cursor.parenthesised(option)
 
 
