@@ -40,6 +40,16 @@ class Call:
         """The project that is called."""
         return self.variables["projectId"]
 
+    @property
+    def format_options(self) -> dict[str, Any]:
+        """The `DataFormatOptions` among the query parameters."""
+        prefix = "formatOptions."
+        return {
+            name.removeprefix(prefix): value
+            for name, value in self.query.items()
+            if name.startswith(prefix)
+        }
+
     def link(self, path: str) -> str:
         """Give the `selfLink` of a resource: its path below `/bigquery/v2/`."""
         return f"{self.endpoint}/bigquery/v2/{path}"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
+from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import Field, Schema
 
 if TYPE_CHECKING:
@@ -19,22 +20,19 @@ INT64, FLOAT64, ISO8601 = "INT64", "FLOAT64", "ISO8601_STRING"
 _Write = Callable[[Any], Any]
 
 
-def rows_json(
-    rows: pa.Table, schema: Schema, *, int64_timestamps: bool = False, timestamps: str = ""
-) -> list[dict[str, Any]]:
+def rows_json(rows: pa.Table, schema: Schema, *, timestamps: str) -> list[dict[str, Any]]:
     """Write rows.
 
     Args:
         rows: in the Arrow types of the schema.
         schema: their columns.
-        int64_timestamps: TIMESTAMP in microseconds, which is what clients ask for; else in seconds.
-        timestamps: the same, said whole: INT64, FLOAT64 or ISO8601_STRING.
+        timestamps: INT64, in microseconds, which is what clients ask for; FLOAT64, in seconds; or
+            ISO8601_STRING.
 
     """
-    form = timestamps or (INT64 if int64_timestamps else FLOAT64)
     columns = []
     for column, field in zip(rows.columns, schema, strict=True):
-        write = writer_of(field, form)
+        write = writer_of(field, timestamps)
         columns.append([{"v": write(value)} for value in column.to_pylist()])
     return [{"f": list(row)} for row in zip(*columns, strict=True)]
 
@@ -113,13 +111,17 @@ _WRITERS: dict[str, _Write] = {
 }  # fmt: skip
 
 
-def selected(schema: Schema, names: Iterable[str]) -> Schema:
-    """Give those top-level columns that are asked for, in the schema's order."""
-    wanted = {name.lower() for name in names}
-    return tuple(field for field in schema if field.name.lower() in wanted)
+def timestamp_form(options: Mapping[str, Any]) -> str:
+    """Tell in which form `DataFormatOptions` want TIMESTAMP.
 
+    Raises:
+        BigQueryError: `invalid`; they want two.
 
-def slice_of(rows: pa.Table, schema: Schema, columns: Sequence[Field]) -> pa.Table:
-    """Give those columns of the rows."""
-    known = [field.name for field in schema]
-    return rows.select([known.index(field.name) for field in columns])
+    """
+    said = options.get("timestampOutputFormat", "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED")
+    if said != "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED":
+        if options.get("useInt64Timestamp") and said != INT64:
+            message = "useInt64Timestamp and timestampOutputFormat contradict each other."
+            raise BigQueryError("invalid", message)
+        return str(said)
+    return INT64 if options.get("useInt64Timestamp") else FLOAT64

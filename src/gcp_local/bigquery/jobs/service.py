@@ -12,6 +12,7 @@ from gcp_local.bigquery.jobs.description import as_answer, as_item
 from gcp_local.bigquery.jobs.requests import RecentRequests
 from gcp_local.bigquery.jobs.results import Page
 from gcp_local.bigquery.jobs.store import JobRef, Question
+from gcp_local.bigquery.rows import timestamp_form
 from gcp_local.resources.labels import check_labels
 from gcp_local.resources.listing import make_token, read_text_token
 
@@ -149,7 +150,9 @@ class JobService:
         others = {name: said[name] for name in (*_JOB, "maxSlots", "reservation") if name in said}
         configuration = {"query": query, **others}
         reference = {"location": said["location"]} if said.get("location") else {}
-        page = Page(size=said.get("maxResults"), timestamps=_form(said.get("formatOptions", {})))
+        page = Page(
+            size=said.get("maxResults"), timestamps=timestamp_form(said.get("formatOptions", {}))
+        )
 
         def begin() -> tuple[JobRef, dict[str, Any]]:
             return self._begin(call.project, configuration, reference)
@@ -176,16 +179,11 @@ class JobService:
         ref, _ = self._find(call)
         self._wait(ref, asked.get("timeoutMs", _PATIENCE_MS))
         _, body = self._runner.store.find(ref.project, ref.id, ref.location)
-        options = {
-            name.removeprefix("formatOptions."): value
-            for name, value in asked.items()
-            if name.startswith("formatOptions.")
-        }
         page = Page(
             size=asked.get("maxResults"),
             start=asked.get("startIndex", 0),
             token=asked.get("pageToken", ""),
-            timestamps=_form(options),
+            timestamps=timestamp_form(call.format_options),
         )
         answer = self._results.answer(ref, body, page)
         return {"kind": "bigquery#getQueryResultsResponse", "etag": uuid.uuid4().hex, **answer}
@@ -197,16 +195,6 @@ class JobService:
         return self._runner.store.find(
             call.project, call.variables["jobId"], call.query.get("location")
         )
-
-
-def _form(options: Mapping[str, Any]) -> str:
-    said = options.get("timestampOutputFormat", "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED")
-    if said != "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED":
-        if options.get("useInt64Timestamp") and said != "INT64":
-            message = "useInt64Timestamp and timestampOutputFormat contradict each other."
-            raise BigQueryError("invalid", message)
-        return str(said)
-    return "INT64" if options.get("useInt64Timestamp") else "FLOAT64"
 
 
 def _times(body: Mapping[str, Any], ref: JobRef) -> dict[str, Any]:

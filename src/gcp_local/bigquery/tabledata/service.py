@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local.bigquery.call import etag_of
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.references import TableRef
-from gcp_local.bigquery.rows import rows_json
+from gcp_local.bigquery.rows import rows_json, timestamp_form
 from gcp_local.bigquery.schema import Schema, arrow_schema
 from gcp_local.bigquery.tabledata.selection import selected_columns
 from gcp_local.errors import PayloadTooLarge
@@ -45,9 +45,9 @@ class TableDataService:
     def tabledata_list(self, call: Call) -> dict[str, Any]:
         """Answer a page of a table's rows, or of one partition's."""
         ref = _ref(call)
-        int64 = _int64(call)
+        form = timestamp_form(call.format_options)
         if "$" in ref.table:
-            return self._listed_partition(call, ref, int64=int64)
+            return self._listed_partition(call, ref, form=form)
         if "@" in ref.table:
             raise BigQueryError.lacking("decorators of time here")
         entry = self._catalog.get(ref)
@@ -60,7 +60,7 @@ class TableDataService:
         rows = self._warehouse.page(version, arrow_schema(columns), start, count)
         end = start + rows.num_rows
         token = make_token(f"{version.number}:{end}", query)
-        return _page(rows, shown, version.rows, token if end < version.rows else "", int64=int64)
+        return _page(rows, shown, version.rows, token if end < version.rows else "", form=form)
 
     def tabledata_insert_all(self, call: Call) -> dict[str, Any]:
         """Stream rows in."""
@@ -80,7 +80,7 @@ class TableDataService:
         version = self._warehouse.numbered(uid, int(number)) or self._warehouse.current(uid)
         return version, int(start)
 
-    def _listed_partition(self, call: Call, ref: TableRef, *, int64: bool) -> dict[str, Any]:
+    def _listed_partition(self, call: Call, ref: TableRef, *, form: str) -> dict[str, Any]:
         schema, rows = self._partitions.rows(ref)
         columns, shown = selected_columns(schema, call.query.get("selectedFields"))
         query = f"{ref}\n{call.query.get('selectedFields', '')}"
@@ -90,22 +90,11 @@ class TableDataService:
         page = page.slice(start, min(call.query.get("maxResults", _MOST_ROWS), _MOST_ROWS))
         end = start + page.num_rows
         following = make_token(end, query) if end < rows.num_rows else ""
-        return _page(page, shown, rows.num_rows, following, int64=int64)
+        return _page(page, shown, rows.num_rows, following, form=form)
 
 
 def _ref(call: Call) -> TableRef:
     return TableRef(call.project, call.variables["datasetId"], call.variables["tableId"])
-
-
-def _int64(call: Call) -> bool:
-    form = call.query.get("formatOptions.timestampOutputFormat", "TIMESTAMP_OUTPUT_FORMAT_")
-    if form == "ISO8601_STRING":
-        raise BigQueryError.lacking("the timestamp format ISO8601_STRING")
-    said = bool(call.query.get("formatOptions.useInt64Timestamp"))
-    if said and form == "FLOAT64":
-        message = "formatOptions names two formats of timestamps."
-        raise BigQueryError("invalid", message)
-    return said or form == "INT64"
 
 
 def _count(call: Call, version: Version) -> int:
@@ -116,8 +105,8 @@ def _count(call: Call, version: Version) -> int:
     return min(int(call.query.get("maxResults", most)), most)
 
 
-def _page(rows: pa.Table, schema: Schema, total: int, token: str, *, int64: bool) -> dict[str, Any]:
-    written = rows_json(rows, schema, int64_timestamps=int64)
+def _page(rows: pa.Table, schema: Schema, total: int, token: str, *, form: str) -> dict[str, Any]:
+    written = rows_json(rows, schema, timestamps=form)
     answer: dict[str, Any] = {
         "kind": "bigquery#tableDataList",
         "etag": etag_of(written),

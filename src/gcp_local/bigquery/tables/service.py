@@ -9,8 +9,8 @@ from gcp_local.bigquery.call import listed
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.merging import check_lacking, merged
 from gcp_local.bigquery.references import DatasetRef, TableRef
-from gcp_local.bigquery.rows import selected
 from gcp_local.bigquery.schema import Schema, read_schema, schema_json
+from gcp_local.bigquery.tabledata.selection import selected_columns
 from gcp_local.bigquery.tables.columns import changed_schema
 from gcp_local.bigquery.tables.partitioning import check_same
 from gcp_local.bigquery.tables.queries import check_named
@@ -79,7 +79,7 @@ class TableService:
         answer = self._describer.described(call, ref, entry, self._place(ref), view=view)
         wanted = call.query.get("selectedFields")
         if wanted and entry.schema:
-            answer["schema"] = schema_json(selected(entry.schema, wanted.split(",")))
+            answer["schema"] = schema_json(selected_columns(entry.schema, wanted)[1])
         return answer
 
     def tables_list(self, call: Call) -> dict[str, Any]:
@@ -121,7 +121,9 @@ class TableService:
         said = {name: value for name, value in call.body.items() if name not in _OWN}
         place = self._place(ref)
         # What is asked of the SQL engine is asked before anybody else has to wait.
-        wanted = self._wanted(ref, self._catalog.get(ref), said, place, patch=patch)
+        entry = self._catalog.get(ref)
+        call.check_match(self._describer.etag(entry))
+        wanted = self._wanted(ref, entry, said, place, patch=patch)
         with self._catalog.transaction():
             entry = self._catalog.get(ref)
             call.check_match(self._describer.etag(entry))
