@@ -1,6 +1,6 @@
 """DuckDB, for one statement at a time: relations in, rows out.
 
-Each statement gets a database in memory of its own, in which its relations are views over the files
+Each statement has a database in memory to itself, in which its relations are views over the files
 of the versions that it reads. DuckDB reads the warehouse's folder and nothing else.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,10 @@ from gcp_local.bigquery.schema import Field, Schema, quoted
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+
+_MOST_IDLE = 4
+_AGAIN_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,20 @@ class Cancellation:
             if self.cancelled:
                 return
             self.cancelled, self.why = True, why
-            told = list(self._told)
-        for tell in told:
-            tell()
+        if not self._tell():
+            threading.Thread(target=self._insist, daemon=True).start()
+
+    def _insist(self) -> None:
+        """Tell again: what is told a moment before it begins, or between two steps, goes on."""
+        while not self._tell():
+            time.sleep(_AGAIN_SECONDS)
+
+    def _tell(self) -> bool:
+        """Tell all who are to be told; say whether nobody is left."""
+        with self._lock:
+            for tell in self._told:
+                tell()
+            return not self._told
 
     @contextmanager
     def telling(self, tell: Callable[[], object]) -> Iterator[None]:
@@ -112,6 +128,8 @@ class Engine:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._idle: list[duckdb.DuckDBPyConnection] = []
 
     def run(
         self,
@@ -138,31 +156,62 @@ class Engine:
         import duckdb
 
         cancellation = cancellation or Cancellation()
-        with self._connected(relations) as connection, cancellation.telling(connection.interrupt):
-            for name, function in (functions or {}).items():
-                _teach(connection, name, function)
-            try:
-                return connection.execute(sql, list(parameters)).to_arrow_table()
-            except duckdb.InterruptException:
-                cancellation.check()
-                raise
+        functions = functions or {}
+        connection = self._connection()
+        try:
+            with cancellation.telling(connection.interrupt):
+                rows = _run(connection, sql, relations, parameters, functions)
+        except duckdb.InterruptException:
+            connection.close()
+            cancellation.check()
+            raise
+        except BaseException:
+            connection.close()
+            raise
+        if functions or not self._keep(connection):
+            connection.close()
+        return rows
 
-    @contextmanager
-    def _connected(self, relations: Mapping[str, Relation]) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        """Give a database without anything in it: a new one takes as long as a small query."""
         import duckdb
 
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
         connection = duckdb.connect(":memory:")
         connection.execute(
             "SET TimeZone = 'UTC';"
             f"SET allowed_directories = [{_text(self._folder)}];"
             "SET enable_external_access = false; SET lock_configuration = true"
         )
-        try:
-            for name, relation in relations.items():
-                _lay(connection, name, relation)
-            yield connection
-        finally:
-            connection.close()
+        return connection
+
+    def _keep(self, connection: duckdb.DuckDBPyConnection) -> bool:
+        with self._lock:
+            if len(self._idle) >= _MOST_IDLE:
+                return False
+            self._idle.append(connection)
+        return True
+
+
+def _run(
+    connection: duckdb.DuckDBPyConnection,
+    sql: str,
+    relations: Mapping[str, Relation],
+    parameters: Sequence[Any],
+    functions: Mapping[str, PythonFunction],
+) -> pa.Table:
+    for name, function in functions.items():
+        _teach(connection, name, function)
+    for name, relation in relations.items():
+        _lay(connection, name, relation)
+    rows = connection.execute(sql, list(parameters)).to_arrow_table()
+    for name, relation in relations.items():
+        connection.execute(f"DROP VIEW {quoted(name)}")
+        if isinstance(relation, RowRelation):
+            connection.unregister(f"{name} rows")
+    return rows
 
 
 def _lay(connection: duckdb.DuckDBPyConnection, name: str, relation: Relation) -> None:
