@@ -22,7 +22,14 @@ def parse(text: str) -> list[Expr]:
     """
     from gcp_local.bigquery.sql.grammar.lexer import read_tokens
 
-    tokens = read_tokens(text)
+    try:
+        return _parsed(text, read_tokens(text))
+    except RecursionError:
+        message = "Resources exceeded during query execution: query is too complex."
+        raise BigQueryError("resourcesExceeded", message) from None
+
+
+def _parsed(text: str, tokens: list[Token]) -> list[Expr]:
     semicolons = [at for at, token in enumerate(tokens) if token.text == ";"]
     one = not semicolons or all(at >= len(tokens) - 2 for at in semicolons)
     query = one and next((each.upper for each in tokens if each.text != "("), "") in (

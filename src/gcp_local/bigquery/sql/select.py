@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import Schema, arrow_schema
 from gcp_local.bigquery.sql.session import Outcome
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import pyarrow as pa
     from sqlglot.expressions import Expr
 
@@ -65,18 +68,23 @@ class Select:
         tables = Tables(self._catalog, self._warehouse, session, self._system)
         context = Compilation(session, tables, table_functions=self._functions, dry=dry)
 
-        def evaluate(value: Typed) -> Any:
+        def moment(value: Typed) -> datetime | None:
             rows = self._ran(f"SELECT epoch_us(CAST({value.sql} AS TIMESTAMPTZ))", context)
             micros = rows.column(0)[0].as_py()
-            from gcp_local import clock
-
             return None if micros is None else clock.from_micros(micros)
 
         def run(query: Expr) -> Outcome:
             return self.run(query, session, dry=dry)
 
-        compiler = QueryCompiler(context, evaluate, run)
-        query = _expanded(compiler.query(statement, None, {}), context)
+        compiler = QueryCompiler(context, moment, run)
+        try:
+            query = _expanded(compiler.query(statement, None, {}), context)
+        except RecursionError:
+            message = (
+                "Resources exceeded during query execution: Not enough resources for query planning"
+                " - too many subqueries or query is too complex."
+            )
+            raise BigQueryError("resourcesExceeded", message) from None
         schema = _schema(query)
         used = set(compiler.used)
         for name, column in compiler.used:

@@ -355,10 +355,8 @@ class _Reading:
         while isinstance(node, exp.And if word == "AND" else exp.Or):
             chain.append(node)
             node = node.this
-        found = self.read(node)
-        for each in reversed(chain):
-            found = operators.logical(word, [found, self.read(each.expression)], each)
-        return found
+        terms = [node, *(each.expression for each in reversed(chain))]
+        return operators.logical(word, [self.read(each) for each in terms], chain[0])
 
     def _not(self, node: exp.Not) -> Typed:
         return operators.logical("NOT", [self.read(node.this)], node)

@@ -77,6 +77,8 @@ def _fields(node: exp.Dot, scope: Scope, owner: QueryCompiler) -> list[tuple[str
         qualified = scope.qualified(base.name)
         if qualified is not None:
             holder, source = qualified
+            if source.value is not None and source.value.type.kind != "STRUCT":
+                raise refusal(f"Dot-star is not supported for type {source.value.type}", node)
             columns = [each for each in source.columns if not each.hidden]
             return [(each.name, holder.use(each, node)) for each in columns]
     value = owner.expression(base, scope)

@@ -164,7 +164,8 @@ def logical(word: str, given: list[Typed], node: exp.Expr) -> Typed:
     parts = [converted(each, BOOL) for each in given]
     if word == "NOT":
         return made(f"(NOT {parts[0].sql})", BOOL, *parts, node=node)
-    return made(f"({parts[0].sql} {word} {parts[1].sql})", BOOL, *parts, node=node)
+    joined = f" {word} ".join(each.sql for each in parts)
+    return made(f"({joined})", BOOL, *parts, node=node)
 
 
 def bitwise(symbol: str, one: Typed, other: Typed, node: exp.Expr) -> Typed:

@@ -52,7 +52,7 @@ class QueryCompiler:
 
     Args:
         context: the statement's.
-        evaluate: gives the value of an expression without columns.
+        evaluate: gives the time that an expression without columns means.
         run: runs a query that is a table function's argument.
 
     Attributes:
@@ -63,7 +63,7 @@ class QueryCompiler:
     def __init__(
         self,
         context: Compilation,
-        evaluate: Callable[[Typed], Any],
+        evaluate: Callable[[Typed], datetime | None],
         run: Callable[[exp.Expr], Any],
     ) -> None:
         self.context = context
@@ -100,8 +100,7 @@ class QueryCompiler:
         value = self._evaluate(found)
         if value is None:
             raise found.refuse("FOR SYSTEM_TIME AS OF expression evaluates to NULL")
-        moment: datetime = value
-        return moment
+        return value
 
     def run_argument(self, query: exp.Expr, scope: Scope) -> Any:
         """Run a query that is a table function's argument, in the names that hold there."""
@@ -299,7 +298,9 @@ class QueryCompiler:
         before = len(self._filters)
         from_sql = ""
         clause = node.args.get("from_")
-        if clause is not None:
+        if clause is None:
+            _check_without_from(node)
+        else:
             joins = [*(clause.this.args.get("joins") or []), *(node.args.get("joins") or [])]
             from_sql = f" FROM {self._sources.compile(clause.this, joins, scope)}"
         for each in node.args.get("windows") or []:
@@ -421,6 +422,13 @@ class QueryCompiler:
         key = self.context.fresh("c")
         sql = f"SELECT {row.sql} AS {key} FROM ({query.sql}) AS {self.context.fresh('s')}"  # noqa: S608
         return replace(query, sql=sql, columns=(Column("", kind, key),), value_table=True)
+
+
+def _check_without_from(node: exp.Select) -> None:
+    for key, word in (("where", "WHERE"), ("group", "GROUP BY"), ("having", "HAVING")):
+        if node.args.get(key) is not None:
+            what = f"Query without FROM clause cannot have a {word} clause"
+            raise refusal(what, node.args[key])
 
 
 def _clause(word: str, condition: Typed | None) -> str:

@@ -60,9 +60,11 @@ class Typed:
 
     def walk(self) -> Iterator[Typed]:
         """Go through this and what it is made of."""
-        yield self
-        for part in self.parts:
-            yield from part.walk()
+        left = [self]
+        while left:
+            part = left.pop()
+            yield part
+            left.extend(reversed(part.parts))
 
 
 def made(sql: str, kind: Type, *parts: Typed, node: exp.Expr | None = None) -> Typed:

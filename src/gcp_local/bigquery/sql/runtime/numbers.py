@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 _EXACT = Context(prec=76, rounding=ROUND_HALF_UP)
 _NINTH = Decimal("1e-9")
+_LONGEST = 1_048_575
 _LEAST, _GREATEST = -(2**63), 2**63 - 1
 _NUMERIC_LIMIT = Decimal(10) ** 29
 
@@ -212,11 +213,19 @@ def uniform() -> float:
     return random.random()  # noqa: S311  (RAND is no secret)
 
 
+def held(numbers: range) -> range:
+    """Hold an array that is made to the longest that there may be."""
+    # Python's len() has a limit of its own.
+    if numbers and abs(numbers[-1] - numbers.start) // abs(numbers.step) >= _LONGEST:
+        raise QueryError(f"Cannot generate arrays with more than {_LONGEST} elements")
+    return numbers
+
+
 def sequence(start: int, end: int, step: int = 1) -> list[int]:
     """Give the numbers from one to another."""
     if step == 0:
         raise QueryError("Sequence step cannot be 0.")
-    return list(range(start, end + (1 if step > 0 else -1), step))
+    return list(held(range(start, end + (1 if step > 0 else -1), step)))
 
 
 def sequence_float(start: float, end: float, step: float = 1.0) -> list[float]:
@@ -224,7 +233,7 @@ def sequence_float(start: float, end: float, step: float = 1.0) -> list[float]:
     if step == 0:
         raise QueryError("Sequence step cannot be 0.")
     count = math.floor((end - start) / step + 1e-9) + 1
-    return [start + at * step for at in range(max(count, 0))]
+    return [start + at * step for at in held(range(max(count, 0)))]
 
 
 def sequence_numeric(start: Decimal, end: Decimal, step: Decimal = Decimal(1)) -> list[Decimal]:
@@ -232,7 +241,7 @@ def sequence_numeric(start: Decimal, end: Decimal, step: Decimal = Decimal(1)) -
     if step == 0:
         raise QueryError("Sequence step cannot be 0.")
     count = math.floor((end - start) / step) + 1
-    return [start + at * step for at in range(max(count, 0))]
+    return [start + at * step for at in held(range(max(count, 0)))]
 
 
 def bucket(point: float, boundaries: list[float]) -> int:

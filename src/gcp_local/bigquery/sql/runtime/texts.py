@@ -18,7 +18,13 @@ SPACES = "".join(
 )
 _DELIMITERS = ' \t\n\r\f\v[](){}/|<>!?@"^#$&~_,.:;*%+-'
 _FORMS = ("NFC", "NFD", "NFKC", "NFKD")
+_LONGEST = 1 << 20
 Sequence = TypeVar("Sequence", str, bytes)
+
+
+def _hold(name: str, size: int) -> None:
+    if size > _LONGEST:
+        raise QueryError(f"Output of {name} exceeds max allowed output size of 1MB")
 
 
 def first_code(text: str) -> int:
@@ -102,6 +108,7 @@ def right(text: Sequence, count: int) -> Sequence:
 def _padding(text: str, length: int, pattern: str) -> str:
     if length < 0 or not pattern:
         raise QueryError("Pad length must be non-negative, and the pattern must not be empty")
+    _hold("LPAD or RPAD", length)
     missing = length - len(text)
     return (pattern * (missing // len(pattern) + 1))[:missing]
 
@@ -152,6 +159,7 @@ def repeat(text: Sequence, count: int) -> Sequence:
     """Repeat."""
     if count < 0:
         raise QueryError("Repetitions must be non-negative")
+    _hold("REPEAT", len(text) * count)
     return text * count
 
 

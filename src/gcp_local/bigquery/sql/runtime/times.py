@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from gcp_local.bigquery.sql.runtime.numbers import QueryError
+from gcp_local.bigquery.sql.runtime.numbers import QueryError, held
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  (micros have no zone of their own)
 _DAY = 86_400_000_000
@@ -354,7 +354,7 @@ def moments(start: int, end: int, count: int, part: str) -> list[int]:
     if count == 0:
         raise QueryError("Sequence step cannot be 0.")
     step = count * _FIXED[part]
-    return list(range(start, end + (1 if step > 0 else -1), step))
+    return list(held(range(start, end + (1 if step > 0 else -1), step)))
 
 
 def date_from(year: int, month: int, day: int) -> date:
