@@ -9,6 +9,7 @@ from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import Schema, arrow_schema
 from gcp_local.bigquery.sql.session import Outcome
+from gcp_local.bigquery.warehouse import logical_bytes
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -89,9 +90,29 @@ class Select:
         used = set(compiler.used)
         for name, column in compiler.used:
             used |= {(twin, column) for twin in context.twins.get(name, ())}
-        size = tables.size(used) + context.extra_bytes
+        size = tables.size(self._whole(used, context)) + context.extra_bytes
+        size += self._in_partitions(used, context)
         rows = None if dry else _fitted(self._ran(query.sql, context), schema)
         return Outcome("SELECT", schema, rows, size, tuple(tables.referenced))
+
+    @staticmethod
+    def _whole(used: set[tuple[str, str]], context: Compilation) -> set[tuple[str, str]]:
+        """Leave the columns of which all partitions are read."""
+        scans = context.scans
+        return {
+            (name, column)
+            for name, column in used
+            if name not in scans or not scans[name].conditions
+        }
+
+    def _in_partitions(self, used: set[tuple[str, str]], context: Compilation) -> int:
+        """Count the bytes of columns in the partitions that a query's conditions leave."""
+        total = 0
+        for name, scan in context.scans.items():
+            columns = sorted(column for relation, column in used if relation == name)
+            if scan.conditions and columns:
+                total += logical_bytes(self._ran(scan.sql(columns), context))
+        return total
 
     def _ran(self, sql: str, context: Compilation) -> pa.Table:
         import duckdb

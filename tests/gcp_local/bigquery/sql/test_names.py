@@ -155,3 +155,22 @@ def test_a_dry_run_tells_columns_tables_and_bytes(client: Client, people: str) -
     assert (
         client.query(f"SELECT COUNT(*) FROM {people}", job_config=config).total_bytes_processed == 0
     )
+
+
+def test_a_dry_run_counts_the_partitions_that_are_read(client: Client, dataset: Dataset) -> None:
+    name = f"{dataset.dataset_id}.moments"
+    client.query_and_wait(
+        f"CREATE TABLE {name} PARTITION BY DATE(at_time) AS"
+        " SELECT TIMESTAMP_ADD(TIMESTAMP '2020-01-01', INTERVAL h HOUR) AS at_time, h"
+        " FROM UNNEST(GENERATE_ARRAY(0, 71)) AS h"
+    )
+
+    def size(condition: str) -> int:
+        config = QueryJobConfig(dry_run=True)
+        query = f"SELECT SUM(h) FROM {name} WHERE {condition}"
+        return int(client.query(query, job_config=config).total_bytes_processed or 0)
+
+    assert size("h > 3") == 72 * 8
+    assert size("at_time >= '2020-01-03' AND h > 3") == 24 * 16
+    assert size("at_time = '2020-01-02 05:00:00'") == 24 * 16
+    assert size("DATE(at_time) = '2019-01-01'") == 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local.bigquery.engine import PythonFunction
 
 if TYPE_CHECKING:
+    from gcp_local.bigquery.sql.queries.pruning import Scan
     from gcp_local.bigquery.sql.queries.tables import Tables
     from gcp_local.bigquery.sql.session import Session
     from gcp_local.bigquery.sql.table_functions import TableFunctions
@@ -29,6 +30,7 @@ class Compilation:
         views: the views that are being read, the outermost first.
         routines: the user's functions that are being read likewise.
         twins: the further relations of a wildcard, by the first.
+        scans: the partitioned tables that are read, by the names of their relations.
         extra_bytes: what table functions read.
 
     """
@@ -42,6 +44,7 @@ class Compilation:
     views: tuple[str, ...] = ()
     routines: tuple[str, ...] = ()
     twins: dict[str, list[str]] = field(default_factory=dict)
+    scans: dict[str, Scan] = field(default_factory=dict)
     extra_bytes: int = 0
     _count: int = 0
 

@@ -14,6 +14,7 @@ from gcp_local.bigquery.sql.queries.expressions import Expressions, struct
 from gcp_local.bigquery.sql.queries.functions.windows import order_sql
 from gcp_local.bigquery.sql.queries.grouping import Grouping, check_no_aggregates
 from gcp_local.bigquery.sql.queries.items import Item, select_items
+from gcp_local.bigquery.sql.queries.pruning import conjuncts
 from gcp_local.bigquery.sql.queries.scopes import Column, Cte, Scope
 from gcp_local.bigquery.sql.queries.sources import Sources, source_of
 from gcp_local.bigquery.sql.queries.typed import Typed, converted_sql
@@ -353,10 +354,22 @@ class QueryCompiler:
         if clause is not None:
             where = self.condition(clause.this, scope, "WHERE clause")
             check_no_aggregates(where, "WHERE clause")
+            self._prune(clause.this, scope)
         pending, self._filters = self._filters[before:], self._filters[:before]
         for table, alias in pending:
             self._check_filter(table, alias, where)
         return where
+
+    def _prune(self, node: exp.Expr, scope: Scope) -> None:
+        """Note what a WHERE clause says about the partitions of tables."""
+        scans = self.context.scans
+        if not scans:
+            return
+        for each in conjuncts(node):
+            condition = self.condition(each, scope, "WHERE clause")
+            for name, scan in scans.items():
+                if scan.concerns(condition, each):
+                    scans[name] = replace(scan, conditions=(*scan.conditions, condition.sql))
 
     @staticmethod
     def _check_filter(table: Scanned, alias: str, where: Typed | None) -> None:

@@ -14,6 +14,7 @@ from gcp_local.bigquery.sql.grammar.nodes import Call, refusal
 from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.operators import together
 from gcp_local.bigquery.sql.queries.pivots import pivoted, unpivoted
+from gcp_local.bigquery.sql.queries.pruning import Scan
 from gcp_local.bigquery.sql.queries.scopes import Column, Scope, Source
 from gcp_local.bigquery.sql.queries.tables import Scanned, View
 from gcp_local.bigquery.sql.queries.typed import Typed
@@ -206,6 +207,9 @@ class Sources:
             columns.append(Column(field.name, type_of(field), sql, hidden=True))
             if field.name == "_PARTITIONTIME":
                 columns.append(Column("_PARTITIONDATE", DATE, f"CAST({sql} AS DATE)", hidden=True))
+        if found.partitioning is not None:
+            scan = Scan(found.name, alias, found.partitioning)
+            self.context.scans[found.name] = scan
         if found.filtered:
             self.owner.must_filter(found, alias)
         if len(origins) > 1:
