@@ -111,7 +111,8 @@ class Encoder:
                 return _hot([[_level(text)] for text in _texts(values)], self.levels)
             case "place":
                 place = {level: at for at, level in enumerate(self.levels, start=1)}
-                return np.array([[place.get(text or "", 0)] for text in _texts(values)], float)
+                places = [place.get(text or "", 0) for text in _texts(values)]
+                return np.array(places, dtype=float).reshape(-1, 1)
             case "multi-hot":
                 return _hot(_elements(values), self.levels)
             case _:

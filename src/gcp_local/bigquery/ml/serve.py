@@ -6,10 +6,11 @@ exports give them (https://cloud.google.com/bigquery/docs/exporting-models#predi
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 import urllib.error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -30,6 +31,12 @@ from gcp_local.vertex.serving.prebuilt import (
 )
 
 MODEL = "model.json"
+_MOMENTS: Mapping[str, Callable[[str], Any]] = {
+    "DATE": dt.date.fromisoformat,
+    "DATETIME": dt.datetime.fromisoformat,
+    "TIMESTAMP": dt.datetime.fromisoformat,
+    "TIME": dt.time.fromisoformat,
+}
 _NUMBERS = {"INTEGER": int, "FLOAT": float, "NUMERIC": float}
 
 
@@ -119,7 +126,14 @@ def _check(features: Schema, instances: list[Any]) -> None:
 def _value(field: Field, value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and not field.repeated:
         value = value[0]
-    if value is None or field.repeated or field.type not in _NUMBERS:
+    if value is None or field.repeated:
+        return value
+    if field.type in _MOMENTS and isinstance(value, str):
+        try:
+            return _MOMENTS[field.type](value)
+        except ValueError as error:
+            raise InstancesError(f"the feature {field.name!r}: {error}") from error
+    if field.type not in _NUMBERS:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise InstancesError(f"the feature {field.name!r} must be a number")

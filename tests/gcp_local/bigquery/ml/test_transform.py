@@ -10,7 +10,7 @@ import uuid
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest
+from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud.bigquery import Client
 
 from gcp_local.bigquery.errors import BigQueryError
@@ -201,3 +201,30 @@ def test_an_endpoint_transforms_what_it_is_asked(transformed: Client, emulator: 
             endpoint=endpoint, instances=[{"age": True, "spend": 1.0, "plan": "plus"}]
         )
     vertex.undeploy(endpoint, deployed)
+
+
+def test_functions_can_stand_in_any_query(warehouse: Client) -> None:
+    found = warehouse.query_and_wait(
+        "SELECT f, ML.BUCKETIZE(f + 1, [3, 5]) AS bucket, ML.MIN_MAX_SCALER(f) OVER() AS share,"
+        " ML.STANDARD_SCALER(f) OVER() AS score, ML.FEATURE_CROSS(STRUCT('a' AS x,"
+        " CAST(f AS STRING) AS y)) AS crossed FROM UNNEST([1, 2, 3, 4, 5]) AS f ORDER BY f"
+    )
+    assert [dict(row) for row in found] == [
+        {
+            "f": f,
+            "bucket": bucket,
+            "share": (f - 1) / 4,
+            "score": pytest.approx((f - 3) / 1.5811388300841898),
+            "crossed": {"x_y": f"a_{f}"},
+        }
+        for f, bucket in zip(
+            range(1, 6), ("bin_1", "bin_2", "bin_2", "bin_3", "bin_3"), strict=True
+        )
+    ]
+    for call, message in (
+        ("ML.QUANTILE_BUCKETIZE(f, 3) OVER()", "outside of TRANSFORM"),
+        ("ML.BUCKETIZE(f)", "array_split_points"),
+        ("ML.FOO(f)", "Function not found: ML.FOO"),
+    ):
+        with pytest.raises(GoogleAPICallError, match=message):
+            warehouse.query_and_wait(f"SELECT {call} FROM UNNEST([1, 2]) AS f")

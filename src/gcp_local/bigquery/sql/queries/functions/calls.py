@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.ml.preprocessing import written_out
 from gcp_local.bigquery.sql.grammar.nodes import Call, NamedArgument, refusal
 from gcp_local.bigquery.sql.queries.functions import routines
 from gcp_local.bigquery.sql.queries.functions.aggregation import aggregate
@@ -60,6 +61,8 @@ def call(node: exp.Anonymous, reading: Reading) -> Typed:
         return routines.applied(routine, arguments, node, reading)
     if name.startswith("SAFE."):
         return _safe(node, name.removeprefix("SAFE."), reading)
+    if name.startswith("ML."):
+        return reading.read(written_out(node))
     found = functions().get(name)
     if found is None:
         raise _unknown(node, name, path)
