@@ -144,6 +144,8 @@ class TrainedModel:
 
     def margins(self, features: Floats) -> Floats:
         """Give the raw values of rows: one column, or of more than two classes one each."""
+        if not len(features):
+            return np.zeros((0, self._outputs))  # XGBoost takes no table without rows
         if self.grows_trees:
             import xgboost
 
@@ -167,6 +169,8 @@ class TrainedModel:
             which is the same for all rows.
 
         """
+        if not len(features):
+            return np.zeros((0, self._outputs, features.shape[1])), np.zeros((0, self._outputs))
         if self.grows_trees:
             import xgboost
 
@@ -204,6 +208,11 @@ class TrainedModel:
     def columns(self) -> list[str]:
         """The names of what `by_column` gives."""
         return list(dict.fromkeys(map(_column_of, self.encoders)))
+
+    @property
+    def _outputs(self) -> int:
+        """How many raw values a row has."""
+        return len(self.label.classes) if len(self.label.classes) > 2 else 1
 
     @cached_property
     def _xgboost(self) -> xgboost.Booster:

@@ -114,11 +114,7 @@ class ModelStatements:
         chosen = read_options(options(statement.args.get("options")))
         self._models.check_registration(ref, chosen)
         inputs = self._executor.run(statement.args["query"], session, dry=dry)
-        texts: Sequence[str] = statement.meta.get("transform", ())
-        items = [
-            Item(_name_of(node), text)
-            for node, text in zip(statement.args.get("transform") or (), texts, strict=True)
-        ]
+        items = _items(statement, inputs.schema)
         if dry:
             if not items:
                 _columns(chosen, inputs.schema)
@@ -133,7 +129,7 @@ class ModelStatements:
             split=_split(chosen, data.schema),
             label_type=label.type,
             features=features,
-            inputs=_inputs(statement, inputs.schema, chosen) if items else features,
+            inputs=_inputs(items, inputs.schema, chosen) if items else features,
             transform=", ".join(each.sql for each in items if not _aside(each, chosen)),
             target=next((each.sql for each in items if each.name == chosen.label.lower()), ""),
         )
@@ -286,29 +282,33 @@ def _split(chosen: Options, schema: Schema) -> Split:
     return Split(method, fraction or DEFAULT_FRACTION, by.name if by else "")
 
 
-def _inputs(statement: ModelStatement, schema: Schema, chosen: Options) -> Schema:
-    """Tell which columns of the query the transformation of features reads."""
+def _items(statement: ModelStatement, schema: Schema) -> list[Item]:
+    """Give the items of a TRANSFORM clause; a star becomes the columns that it stands for now."""
     from sqlglot import exp
 
-    read: set[str] = set()
-    for node in statement.args["transform"]:
-        if _aside(Item(_name_of(node), ""), chosen):
-            continue
-        if next(node.find_all(exp.Star), None) is not None:
-            read.update(field.name.lower() for field in schema)
-            excluded = [each.name.lower() for star in node.find_all(exp.Star)
-                        for each in star.args.get("except_") or ()]  # fmt: skip
-            read.difference_update(excluded)
-        read.update(each.name.lower() for each in node.find_all(exp.Column))
+    found: list[Item] = []
+    texts: Sequence[str] = statement.meta.get("transform", ())
+    for node, text in zip(statement.args.get("transform") or (), texts, strict=True):
+        if isinstance(node, exp.Star):
+            if node.args.get("replace"):
+                raise BigQueryError.lacking("* REPLACE in TRANSFORM", location="query")
+            gone = [each.name for each in node.args.get("except_") or ()]
+            for field in without(schema, gone):
+                name = field.name.lower()
+                found.append(Item(name, f"`{field.name}`", (name,)))
+        else:
+            read = tuple(each.name.lower() for each in node.find_all(exp.Column))
+            found.append(Item(str(node.alias_or_name).lower(), text, read))
+    return found
+
+
+def _inputs(items: Sequence[Item], schema: Schema, chosen: Options) -> Schema:
+    """Tell which columns of the query the transformation of features reads."""
+    read = {name for item in items if not _aside(item, chosen) for name in item.reads}
     aside = [chosen.label.lower(), (chosen["DATA_SPLIT_COL"] or "").lower()]
     return tuple(
         field for field in schema if field.name.lower() in read and field.name.lower() not in aside
     )
-
-
-def _name_of(node: Expr) -> str:
-    """Name the column that an item of a select list gives, in small letters."""
-    return str(node.alias_or_name).lower()
 
 
 def _aside(item: Item, chosen: Options) -> bool:

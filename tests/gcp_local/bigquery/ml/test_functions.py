@@ -251,3 +251,12 @@ def test_what_the_stand_in_lacks_says_so(warehouse: Client) -> None:
 def test_a_model_that_is_not_there_is_not_found(warehouse: Client) -> None:
     with pytest.raises(NotFound, match=r"Not found: Model .*:d.absent"):
         rows(warehouse, "ML.EVALUATE(MODEL d.absent)")
+
+
+@pytest.mark.parametrize("model", ["logistic", "trees", "several"])
+def test_of_no_rows_nothing_is_said(warehouse: Client, model: str) -> None:
+    empty = "(SELECT *, spend AS both FROM d.customers WHERE FALSE)"
+    for name in ("PREDICT", "EXPLAIN_PREDICT"):
+        assert rows(warehouse, f"ML.{name}(MODEL d.{model}, {empty})") == []
+    (found,) = rows(warehouse, f"ML.EVALUATE(MODEL d.{model}, {empty})")
+    assert set(found.values()) == {None}

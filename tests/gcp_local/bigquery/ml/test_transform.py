@@ -126,7 +126,8 @@ def transformed(warehouse: Client) -> Client:
         transform=(
             "ML.STANDARD_SCALER(spend) OVER() AS spend_scaled,"
             " ML.QUANTILE_BUCKETIZE(age, 4) OVER() AS age_bucket,"
-            " ML.ONE_HOT_ENCODER(plan) OVER() AS plan_code, held, `left`"
+            " ML.ONE_HOT_ENCODER(plan) OVER() AS plan_code,"
+            " * EXCEPT(age, spend, plan, vip)"
         ),
         model_type="LOGISTIC_REG",
         input_label_cols=["left"],

@@ -7,7 +7,7 @@ its closing bracket or `OVER()`, and what it becomes is put there. Inner uses co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.bigquery.errors import BigQueryError
@@ -25,13 +25,15 @@ class Item:
     """One item of a TRANSFORM clause.
 
     Attributes:
-        name: of the column that it gives, in small letters; empty for several (`*`).
+        name: of the column that it gives, in small letters.
         sql: in GoogleSQL, with its alias.
+        reads: the columns that it reads, in small letters.
 
     """
 
     name: str
     sql: str
+    reads: tuple[str, ...] = ()
 
 
 def frozen(items: Sequence[Item], values: Values) -> list[Item]:
@@ -41,7 +43,7 @@ def frozen(items: Sequence[Item], values: Values) -> list[Item]:
         BigQueryError: a wrong use of a function; one that the stand-in lacks.
 
     """
-    return [Item(item.name, _written(item.sql, values)) for item in items]
+    return [replace(item, sql=_written(item.sql, values)) for item in items]
 
 
 def inlined(sql: str) -> str:
