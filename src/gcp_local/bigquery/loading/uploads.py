@@ -10,8 +10,10 @@ import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.surface import Surface
 from gcp_local.errors import InvalidArgument, NotFound
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 _RESUME_INCOMPLETE = 308
 _ID = re.compile(r"[\w-]{32,128}")
 _LOCKS = 64
+_LIFETIME = timedelta(days=7)
 
 
 class Starter(Protocol):
@@ -53,11 +56,20 @@ class UploadedJobs:
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
 
     def recover(self) -> None:
-        """Remove the files of jobs that were under way; sessions that wait for pieces go on."""
+        """Remove the files of jobs that were under way; sessions that wait for pieces go on.
+
+        A session is kept for a week, and one whose file has been taken by a job that did not
+        answer any more is over.
+        """
         if not self._folder.is_dir():
             return
+        oldest = (clock.now() - _LIFETIME).timestamp()
+        for notes in self._folder.glob("*.json"):
+            waiting = notes.with_suffix("").exists() or "answer" in json.loads(notes.read_text())
+            if not waiting or notes.stat().st_mtime < oldest:
+                notes.unlink()
         for path in self._folder.iterdir():
-            if path.suffix != ".json" and not path.with_suffix(".json").exists():
+            if path.suffix != ".json" and not path.with_name(f"{path.name}.json").exists():
                 path.unlink()
 
     def answer(self, request: Request, project: str) -> Answer:
@@ -110,6 +122,8 @@ class UploadedJobs:
                 raise NotFound("No such upload session.")
             if "answer" in session:
                 return Answer.of_json(session["answer"])
+            if not path.exists():  # its job was refused
+                raise NotFound("No such upload session.")
             if request.method not in ("PUT", "POST"):
                 raise NotFound(f"Not found: {request.method} {request.path}")
             header = request.headers.get("content-range")
