@@ -157,6 +157,7 @@ class BigQuery:
         self.workers: Sequence[Worker] = [self.runner]
         for uid in self.catalog.deleted.forget():
             self.warehouse.forget(uid)
+        scripts.recover()
         self.warehouse.recover()
         uploads.recover()
         store.recover()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar
 
 from gcp_local.bigquery.errors import BigQueryError
@@ -53,10 +54,10 @@ class Fragment:
             return self.start.line, self.start.column + len(self.text)
         return self.start.line + self.text.count("\n"), len(rest[1]) + 1
 
-    @property
+    @cached_property
     def tokens(self) -> list[Token]:
-        """Its words, without an end."""
-        return read_tokens(self.padded)[:-1]
+        """Its words, without an end; their places are those in the part, not in the whole."""
+        return read_tokens(self.text)[:-1]
 
     def error(self, message: str) -> BigQueryError:
         """Refuse it, naming its place."""

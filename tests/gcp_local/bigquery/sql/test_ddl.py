@@ -342,6 +342,19 @@ def test_routines_are_kept(run: Run, client: Client, dataset: Dataset) -> None:
     assert list(client.list_routines(dataset)) == []
 
 
+def test_a_table_function_gives_rows(run: Run, rows: Rows, dataset: Dataset) -> None:
+    home = dataset.dataset_id
+    run("CREATE TABLE t AS SELECT n AS a FROM UNNEST([1, 2, 3]) AS n")
+    run(f"CREATE TABLE FUNCTION above(n INT64) AS SELECT a, n AS low FROM {home}.t WHERE a > n")
+
+    assert rows(f"SELECT * FROM {home}.above(1) AS f JOIN t USING (a) ORDER BY a") == [
+        (2, 1),
+        (3, 1),
+    ]
+    with pytest.raises(BadRequest, match="No matching signature for function"):
+        rows(f"SELECT * FROM {home}.above('x')")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

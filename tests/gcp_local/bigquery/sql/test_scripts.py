@@ -122,6 +122,12 @@ def test_a_scripts_statements_are_jobs_of_their_own(run: Run, client: Client) ->
     assert [tuple(row.values()) for row in last.result()] == [(2,)]
 
 
+def test_a_variable_names_its_column(run: Run) -> None:
+    job = run("DECLARE low INT64 DEFAULT 3; SELECT low, low + 1;")
+
+    assert [field.name for field in job.result().schema] == ["low", "f0_"]
+
+
 def test_one_statement_is_no_script(run: Run, client: Client) -> None:
     job = run("CREATE TEMP FUNCTION f(x INT64) AS (x + 1); SELECT f(1) AS r;")
 
@@ -135,6 +141,7 @@ def test_temporary_tables_are_gone_with_their_script(
     found = rows("CREATE TEMP TABLE t AS SELECT 'passing' AS a; SELECT a FROM t;")
 
     assert found == [("passing",)]
+    assert rows("CREATE TEMP TABLE t AS SELECT 2 AS a; SELECT a FROM _SESSION.t;") == [(2,)]
     assert rows("SELECT a FROM t") == [("lasting",)]
     assert [each.table_id for each in client.list_tables(dataset)] == ["t"]
 

@@ -270,7 +270,7 @@ class _Reading:
             if variable is None:
                 hint = self.scope.suggestion(name)
                 raise refusal(f"Unrecognized name: {name}{hint}", parts[0])
-            found = replace(_given(variable), literal=False)
+            found = replace(_given(variable), literal=False, name=name)
         for part in rest:
             found = field_of(found, part.name, part)
         return replace(found, node=node)

@@ -11,6 +11,7 @@ from gcp_local.bigquery.engine import RowRelation
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import arrow_schema, quoted
 from gcp_local.bigquery.sql.grammar.nodes import Call, refusal
+from gcp_local.bigquery.sql.queries.functions.routines import arguments_of
 from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.operators import together
 from gcp_local.bigquery.sql.queries.pivots import pivoted, unpivoted
@@ -21,6 +22,7 @@ from gcp_local.bigquery.sql.queries.typed import Typed
 from gcp_local.bigquery.sql.types import DATE, INT64, STRING, Type, type_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from gcp_local.bigquery.sql.queries.query import Query, QueryCompiler
@@ -253,6 +255,9 @@ class Sources:
         name = str(node.this).upper()
         functions = self.context.table_functions
         if functions is None or not functions.has(name):
+            made = self.context.tables.routine(str(node.this).split("."))
+            if made is not None and made[1].get("routineType") == "TABLE_VALUED_FUNCTION":
+                return self._of_routine(made[0], made[1], node, scope)
             if name.startswith(("ML.", "AI.")) or name in ("APPENDS", "CHANGES", "GAP_FILL"):
                 raise BigQueryError.lacking(f"the table function {name}", location="query")
             raise refusal(f"Table-valued function not found: {node.this}", node)
@@ -271,6 +276,32 @@ class Sources:
                 self.context.tables.referenced.append(ref)
         alias = node.meta.get("alias") or ""
         return self._scanned(Scanned(table, outcome.schema), str(alias))
+
+    def _of_routine(
+        self, name: str, body: Mapping[str, Any], node: Call, scope: Scope
+    ) -> tuple[str, Source]:
+        """Compile a user's table function: its query, in which its arguments are names."""
+        from gcp_local.bigquery.sql.parsing import parse_query
+
+        context = self.context
+        if name.lower() in context.routines:
+            raise refusal(f"Table function {name} is recursive, which is not supported", node)
+        outer = Scope(ctes=scope.ctes)
+        given = [self.owner.expression(each, outer) for each in node.expressions]
+        columns = arguments_of(name, body, given, node)
+        before, session = (context.routines, context.tables_session), context.tables_session
+        context.routines = (*context.routines, name.lower())
+        context.tables_session = replace(session, default_dataset=None, temporary=None)
+        try:
+            query = parse_query(body["definitionBody"])
+            found = self.owner.query(query, Scope(sources=[Source("", columns)]), {})
+        except BigQueryError as error:
+            if error.reason != "invalidQuery":
+                raise
+            raise refusal(f"Invalid table function {name}: {error.message}", node) from None
+        finally:
+            context.routines, context.tables_session = before
+        return self._of_query(found, str(node.meta.get("alias") or ""))
 
 
 def source_of(

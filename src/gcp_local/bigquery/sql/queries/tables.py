@@ -170,6 +170,8 @@ class Tables:
                 raise refusal(message, node)
             return session.default_dataset.table(parts[0])
         if len(parts) == 2:
+            if parts[0].upper() == "_SESSION" and session.temporary is not None:
+                return session.temporary.table(parts[1])
             return TableRef(session.project, parts[0], parts[1])
         if len(parts) == 3:
             return TableRef(parts[0], parts[1], parts[2])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Temporary tables are gone after a day at the latest.
 _DAY = 86_400_000
+_PREFIX = "_script"
 
 
 class Scripts:
@@ -72,6 +73,14 @@ class Scripts:
         first = next(token for token in last.source.tokens if token.text != "(")
         return all(map(_makes_function, before)) and first.upper in ("SELECT", "WITH", "FROM")
 
+    def recover(self) -> None:
+        """Remove the temporary tables of scripts that ran when an earlier server stopped."""
+        catalog = self._tools.tables.catalog
+        for row in self._tools.tables.database.rows(
+            "SELECT project, dataset FROM bigquery_datasets WHERE dataset GLOB ?", f"{_PREFIX}*"
+        ):
+            catalog.delete_dataset(DatasetRef(row["project"], row["dataset"]))
+
     def _make_home(self, home: DatasetRef, session: Session) -> None:
         """Make the hidden dataset of the script's temporary tables."""
         body = {"location": session.location, "defaultTableExpirationMs": str(_DAY)}
@@ -85,7 +94,7 @@ class Scripts:
 
 def _temporary(session: Session) -> DatasetRef:
     mark = hashlib.sha256(f"{session.project}:{session.location}.{session.job}".encode())
-    return DatasetRef(session.project, f"_script{mark.hexdigest()[:40]}")
+    return DatasetRef(session.project, f"{_PREFIX}{mark.hexdigest()[:40]}")
 
 
 def _makes_function(node: Node) -> bool:

@@ -46,23 +46,7 @@ def applied(
         raise refusal(f"Function not found: {name}", node)
     if name.lower() in context.routines:
         raise refusal(f"Function {name} is recursive, which is not supported", node)
-    declared = body.get("arguments", [])
-    kinds = [each.get("dataType") and _type(each["dataType"]) for each in declared]
-    wrong = len(declared) != len(arguments) or any(
-        kind is not None and not fits(value, kind)
-        for kind, value in zip(kinds, arguments, strict=False)
-    )
-    if wrong:
-        forms = ", ".join(str(kind) if kind is not None else "ANY TYPE" for kind in kinds)
-        raise no_signature(f"function {name}", node, arguments, f"{name}({forms})")
-    values = [
-        value if kind is None else converted(value, kind)
-        for kind, value in zip(kinds, arguments, strict=True)
-    ]
-    columns = tuple(
-        Column(each["name"], value.type, value.sql)
-        for each, value in zip(declared, values, strict=True)
-    )
+    columns = arguments_of(name, body, arguments, node)
     scope = Scope(sources=[Source("", columns)])
     before = context.routines
     context.routines = (*before, name.lower())
@@ -82,7 +66,35 @@ def applied(
             what = f"Function {name} is declared to give {wanted}, but its body gives {found.type}"
             raise refusal(what, node)
         found = converted(found, wanted)
-    return replace(found, literal=False, parts=tuple(values), column=None, name="", node=node)
+    return replace(found, literal=False, parts=tuple(arguments), column=None, name="", node=node)
+
+
+def arguments_of(
+    name: str, body: Mapping[str, Any], arguments: list[Typed], node: exp.Expr
+) -> tuple[Column, ...]:
+    """Give a routine's arguments as names that its body sees.
+
+    Raises:
+        BigQueryError: they are none of its.
+
+    """
+    declared = body.get("arguments", [])
+    kinds = [each.get("dataType") and _type(each["dataType"]) for each in declared]
+    wrong = len(declared) != len(arguments) or any(
+        kind is not None and not fits(value, kind)
+        for kind, value in zip(kinds, arguments, strict=False)
+    )
+    if wrong:
+        forms = ", ".join(str(kind) if kind is not None else "ANY TYPE" for kind in kinds)
+        raise no_signature(f"function {name}", node, arguments, f"{name}({forms})")
+    values = [
+        value if kind is None else converted(value, kind)
+        for kind, value in zip(kinds, arguments, strict=True)
+    ]
+    return tuple(
+        Column(each["name"], value.type, value.sql)
+        for each, value in zip(declared, values, strict=True)
+    )
 
 
 def _type(said: Mapping[str, Any]) -> Type:
