@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.sql.grammar.nodes import refusal
 
 if TYPE_CHECKING:
@@ -146,6 +145,3 @@ def check_no_aggregates(value: Typed, where: str) -> None:
             name = getattr(part.node, "this", "") if part.node is not None else ""
             named = f" {str(name).upper()}" if isinstance(name, str) else ""
             raise part.refuse(f"{kind} function{named} not allowed in {where}")
-
-
-__all__ = ["BigQueryError", "Grouping", "check_no_aggregates"]

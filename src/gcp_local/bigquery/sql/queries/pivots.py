@@ -39,7 +39,6 @@ def pivoted(node: exp.Expr, sql: str, source: Source, owner: QueryCompiler) -> t
     aggregates = node.expressions
     read = owner.expression(over.this, scope)
     named = {each.column.sql for each in read.walk() if each.column is not None}
-    columns: list[tuple[str, str, object]] = []
     for each in aggregates:
         call = each.this if isinstance(each, exp.Alias) else each
         if not isinstance(call, Call):
@@ -61,7 +60,6 @@ def pivoted(node: exp.Expr, sql: str, source: Source, owner: QueryCompiler) -> t
             name = f"{prefix}_{label}" if prefix else label
             key = owner.context.fresh("c")
             made.append((f"{found.sql} AS {key}", Column(name, found.type, key)))
-    del columns
     grouped = [each for each in source.columns if each.sql not in named and not each.hidden]
     keys = [(owner.context.fresh("c"), each) for each in grouped]
     for each in grouped:

@@ -18,8 +18,7 @@ from gcp_local.bigquery.sql.queries.pivots import pivoted, unpivoted
 from gcp_local.bigquery.sql.queries.pruning import Scan
 from gcp_local.bigquery.sql.queries.scopes import Column, Scope, Source
 from gcp_local.bigquery.sql.queries.tables import Scanned, View
-from gcp_local.bigquery.sql.queries.typed import Typed
-from gcp_local.bigquery.sql.types import DATE, INT64, STRING, Type, type_of
+from gcp_local.bigquery.sql.types import DATE, INT64, type_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -331,6 +330,3 @@ def _reads_what_is_left(node: exp.Expr, scope: Scope) -> bool:
         path = node.meta.get("path") or []
         return len(path) > 1 and scope.qualified(path[0]) is not None
     return False
-
-
-__all__ = ["STRING", "Sources", "Type", "Typed", "source_of"]
