@@ -13,11 +13,10 @@ from gcp_local.pubsub.messages import message_of
 from gcp_local.pubsub.queues import Leased, Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from sqlite3 import Row
 
     from gcp_local.pubsub.bell import Bell
-    from gcp_local.pubsub.messages import MessageStore
     from gcp_local.resources.database import Database
     from gcp_local.rpc.protos import Message
 
@@ -37,14 +36,16 @@ class Deliveries:
     Args:
         database: where the rows are.
         bell: wakes those who wait for a queue.
-        messages: takes the dead letters.
+        announce: publishes a dead letter on its topic.
 
     """
 
-    def __init__(self, database: Database, bell: Bell, messages: MessageStore) -> None:
+    def __init__(
+        self, database: Database, bell: Bell, announce: Callable[[str, Message], object]
+    ) -> None:
         self._database = database
         self._bell = bell
-        self._messages = messages
+        self._announce = announce
 
     def lease(
         self,
@@ -150,9 +151,9 @@ class Deliveries:
                 " ORDER BY d.message",
                 *(queue.name, now, queue.most_attempts),
             )
-            letters = [_dead_letter(row, queue.name) for row in rows]
-            if letters:
-                self._messages.publish(queue.dead_letters, letters)
+            for row in rows:
+                self._announce(queue.dead_letters, _dead_letter(row, queue.name))
+            if rows:
                 self.acknowledge(queue, [(row["message"], row["lease"]) for row in rows])
 
     def next_due(self, queue: str, *, after: int = -1, attempts: int = 0) -> int | None:

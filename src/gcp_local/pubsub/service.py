@@ -57,7 +57,6 @@ class PubSub:
         )
         messages = MessageStore(database, bell, self._queue)
         self.subscriptions.hold(messages)
-        deliveries = Deliveries(database, bell, messages)
         self.topics = Topics(
             resources=resources,
             database=database,
@@ -65,6 +64,7 @@ class PubSub:
             messages=messages,
             subscriptions=self.subscriptions,
         )
+        deliveries = Deliveries(database, bell, self.topics.announce)
         self.targets = EventTargets(
             database=database,
             messages=messages,

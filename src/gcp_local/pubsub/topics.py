@@ -128,7 +128,7 @@ class Topics:
         return kinds.PublishResponse(message_ids=ids)
 
     def announce(self, topic: str, message: Message) -> None:
-        """Publish what another service has to say, in the transaction that is under way.
+        """Publish what nobody asked for by name, in the transaction that is under way.
 
         Nothing is said if the topic has gone.
         """

@@ -334,6 +334,25 @@ def test_a_topic_keeps_messages_for_subscriptions_that_seek(
     assert texts(pulled(subscriber, late)) == ["b"]
 
 
+def test_a_dead_letter_is_kept_as_its_topic_says(
+    publisher: Publisher, subscriber: Subscriber, topic: str
+) -> None:
+    dead = f"{topic}-dead"
+    publisher.create_topic(request={"name": dead, "message_retention_duration": {"seconds": 3600}})
+    policy = {"dead_letter_topic": dead, "max_delivery_attempts": 5}
+    subscription = subscribe(subscriber, topic, dead_letter_policy=policy)
+    publish(publisher, topic, "x")
+    for _ in range(5):
+        (received,) = pulled(subscriber, subscription)
+        subscriber.modify_ack_deadline(
+            subscription=subscription, ack_ids=[received.ack_id], ack_deadline_seconds=0
+        )
+    assert not pulled(subscriber, subscription)
+    late = subscribe(subscriber, dead, "late")
+    subscriber.seek(request={"subscription": late, "time": {"seconds": 1}})
+    assert texts(pulled(subscriber, late)) == ["x"]
+
+
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """A server that is killed, and whose clock is set forward."""
