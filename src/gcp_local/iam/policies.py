@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from google.iam.v1 import iam_policy_pb2, policy_pb2  # type: ignore[import-untyped]
 
 from gcp_local.errors import Aborted, InvalidArgument, Unimplemented
+from gcp_local.resources.collection import policy_name
 from gcp_local.rpc.protos import Message, copy_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ Policy: type[Message] = policy_pb2.Policy
 TestIamPermissionsResponse: type[Message] = iam_policy_pb2.TestIamPermissionsResponse
 _ROLE = re.compile(r"roles/[A-Za-z0-9_.]+|(projects|organizations)/[^/]+/roles/[A-Za-z0-9_.]+")
 _MEMBER = re.compile(
-    r"allUsers|allAuthenticatedUsers|(deleted:)?(user|serviceAccount|group|domain):\S+"
+    r"allUsers|allAuthenticatedUsers|(deleted:)?(user|serviceAccount|group):[^@\s]+@[^@\s]+"
+    r"|serviceAccount:[a-z0-9.:-]+\.svc\.id\.goog\[[^/\]\s]+/[^/\]\s]+\]|domain:[a-z0-9.-]+"
     r"|(deleted:)?(principal|principalSet)://\S+|project(Owner|Editor|Viewer):\S+"
 )
 _WITH_CONDITIONS = 3
@@ -38,7 +40,7 @@ class Policies:
 
     def get(self, resource: str) -> Message:
         """Give a resource's policy; an empty one if none was set."""
-        found = self._resources.find(_key(resource), Policy)
+        found = self._resources.find(policy_name(resource), Policy)
         return _stamped(found if found is not None else Policy(version=1))
 
     def set(self, resource: str, request: Message) -> Message:
@@ -63,10 +65,10 @@ class Policies:
                 )
             wanted.version = wanted.version or 1
             wanted.ClearField("etag")
-            if self._resources.find(_key(resource), Policy) is None:
-                self._resources.add(_key(resource), wanted, parent="policies")
+            if self._resources.find(policy_name(resource), Policy) is None:
+                self._resources.add(policy_name(resource), wanted, parent="policies")
             else:
-                self._resources.replace(_key(resource), wanted)
+                self._resources.replace(policy_name(resource), wanted)
         return _stamped(wanted)
 
 
@@ -131,10 +133,6 @@ def check_policy(policy: Message) -> None:
             )
     if sum(len(binding.members) for binding in policy.bindings) > _MOST_MEMBERS:
         raise InvalidArgument.of_field("policy.bindings", f"More than {_MOST_MEMBERS} members.")
-
-
-def _key(resource: str) -> str:
-    return f"policies/{resource}"
 
 
 def _stamped(policy: Message) -> Message:

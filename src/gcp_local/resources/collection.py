@@ -86,11 +86,13 @@ class Resources:
             raise NotFound(f"The {_noun(type(message))} {name!r} does not exist.")
 
     def delete(self, name: str, kind: type[Message]) -> None:
-        """Forget a resource; NotFound if there is none."""
-        if not self._database.run(
-            "DELETE FROM resources WHERE name = ? AND kind = ?", name, _kind(kind)
-        ):
-            raise NotFound(f"The {_noun(kind)} {name!r} does not exist.")
+        """Forget a resource, and its access policy; NotFound if there is none."""
+        with self._database.transaction():
+            if not self._database.run(
+                "DELETE FROM resources WHERE name = ? AND kind = ?", name, _kind(kind)
+            ):
+                raise NotFound(f"The {_noun(kind)} {name!r} does not exist.")
+            self._database.run("DELETE FROM resources WHERE name = ?", policy_name(name))
 
     def delete_children(self, parent: str, kind: type[Message]) -> int:
         """Forget all of a parent's resources of one kind, and count them."""
@@ -210,6 +212,11 @@ class Resources:
             "SELECT name, body FROM resources WHERE kind = ? ORDER BY created, rowid", _kind(kind)
         )
         return _readable(rows, kind)
+
+
+def policy_name(resource: str) -> str:
+    """Give the name by which a resource's access policy is kept."""
+    return f"policies/{resource}"
 
 
 def _kind(message: type[Message]) -> str:

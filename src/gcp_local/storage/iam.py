@@ -7,8 +7,10 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import ConditionNotMet, InvalidArgument, NotFound
-from gcp_local.rpc.dispatch import parse_json
+from gcp_local.errors import ConditionNotMet, NotFound
+from gcp_local.iam.policies import Policy, check_policy
+from gcp_local.rpc.protos import from_json, to_json
+from gcp_local.storage import wire
 from gcp_local.storage.values import ANY
 from gcp_local.web.messages import Answer, Request
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from gcp_local.iam.permissions import Permissions
     from gcp_local.storage.buckets import Bucket, BucketStore
 
+_IGNORED = {"kind", "resourceId", "etag"}
+
 
 def answer(buckets: BucketStore, request: Request, bucket: str, permissions: Permissions) -> Answer:
     """Answer `getIamPolicy`, `setIamPolicy` and `testIamPermissions`."""
@@ -26,13 +30,11 @@ def answer(buckets: BucketStore, request: Request, bucket: str, permissions: Per
         case ("GET", ()):
             return Answer.of_json(_written(policy, bucket))
         case ("PUT", ()):
-            wanted = parse_json(request.body)
-            if not isinstance(wanted, dict) or not isinstance(wanted.get("bindings", []), list):
-                raise InvalidArgument("The body is not a policy.")
-            kept = {"bindings": wanted.get("bindings", []), "version": wanted.get("version", 1)}
+            said = wire.mapping(request.body)
+            etag, kept = wire.text(said, "etag"), _read(said)
 
             def replaced(now: Bucket) -> dict[str, Any]:
-                if wanted.get("etag") not in (None, _etag(now.policy)):
+                if etag not in (None, _etag(now.policy)):
                     raise ConditionNotMet
                 return {"policy": kept}
 
@@ -44,6 +46,13 @@ def answer(buckets: BucketStore, request: Request, bucket: str, permissions: Per
             granted = permissions.granted(asked)
             return Answer.of_json({"kind": kind, **({"permissions": granted} if granted else {})})
     raise NotFound(f"Not found: {request.method} {request.path}")
+
+
+def _read(said: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a policy; InvalidArgument if it is not well formed."""
+    policy = from_json({name: said[name] for name in said.keys() - _IGNORED}, Policy)
+    check_policy(policy)
+    return {"bindings": to_json(policy).get("bindings", []), "version": policy.version or 1}
 
 
 def _written(policy: Mapping[str, Any], bucket: str) -> dict[str, Any]:

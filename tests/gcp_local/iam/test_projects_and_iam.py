@@ -109,6 +109,7 @@ def test_a_projects_policy_is_kept_and_its_etag_guards_it(
         (policy_pb2.Policy(version=2), "version"),
         (policy_pb2.Policy(bindings=[{"role": "owner"}]), "role"),
         (policy_pb2.Policy(bindings=[{"role": "roles/owner", "members": ["me"]}]), "member"),
+        (policy_pb2.Policy(bindings=[{"role": "roles/owner", "members": ["user:me"]}]), "member"),
         (
             policy_pb2.Policy(
                 bindings=[policy_pb2.Binding(role="roles/a", condition=expr_pb2.Expr(title="t"))]
@@ -142,6 +143,40 @@ def test_policies_of_keys_and_repositories_are_kept(emulator: Emulator, project:
     )
     with pytest.raises(exceptions.NotFound):
         registry.get_iam_policy(request={"resource": f"{parent}/repositories/none"})
+
+
+def test_a_buckets_policy_is_kept_and_its_etag_guards_it(bucket: Bucket) -> None:
+    policy = bucket.get_iam_policy(requested_policy_version=3)
+    policy.version = 3
+    reading = {"role": "roles/storage.objectViewer", "members": {"user:a@example.com"}}
+    ending = {"title": "t", "expression": "request.time < timestamp('2030-01-01T00:00:00Z')"}
+    policy.bindings = [reading, {**reading, "condition": ending}]
+    kept = bucket.set_iam_policy(policy)
+    assert kept.bindings == policy.bindings
+    assert bucket.get_iam_policy(requested_policy_version=3).etag == kept.etag
+    with pytest.raises(exceptions.PreconditionFailed):
+        bucket.set_iam_policy(policy)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"bindings": [1]},
+        {"bindings": {"role": "roles/owner"}},
+        {"bindings": [{"role": "owner", "members": ["allUsers"]}]},
+        {"bindings": [{"role": "roles/owner", "members": "allUsers"}]},
+        {"bindings": [{"role": "roles/owner", "members": ["user:me"]}]},
+        {"bindings": [], "version": "x"},
+        {"bindings": [], "more": 1},
+        {"bindings": [], "etag": 1},
+    ],
+)
+def test_a_buckets_policy_that_cannot_be_is_refused(
+    emulator: Emulator, bucket: Bucket, said: dict[str, Any]
+) -> None:
+    path = f"/storage/v1/b/{bucket.name}/iam"
+    assert emulator.call("PUT", path, json=said).status_code == 400
+    assert not emulator.call("GET", path).json()["bindings"]
 
 
 def test_a_policy_that_is_not_kept_is_said_to_be_so(emulator: Emulator, project: str) -> None:

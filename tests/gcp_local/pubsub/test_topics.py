@@ -229,3 +229,12 @@ def test_a_topics_policy_is_kept(publisher: Publisher, topic: str) -> None:
     assert publisher.test_iam_permissions(request=asked).permissions == ["pubsub.topics.publish"]
     with pytest.raises(exceptions.NotFound):
         publisher.get_iam_policy(request={"resource": f"{topic}-other"})
+
+
+def test_a_topics_policy_goes_with_it(publisher: Publisher, topic: str) -> None:
+    binding = policy_pb2.Binding(role="roles/pubsub.publisher", members=["allUsers"])
+    policy = policy_pb2.Policy(bindings=[binding])
+    publisher.set_iam_policy(request={"resource": topic, "policy": policy})
+    publisher.delete_topic(topic=topic)
+    publisher.create_topic(name=topic)
+    assert not publisher.get_iam_policy(request={"resource": topic}).bindings
