@@ -94,4 +94,6 @@ def passes(step: Message, end: StepEnd) -> bool:
         return True
     if end.status != Status.FAILURE:
         return False
-    return bool(step.allow_failure) or (bool(end.code) and end.code in step.allow_exit_codes)
+    if step.allow_exit_codes:  # which count more than `allow_failure`
+        return end.code in step.allow_exit_codes
+    return bool(step.allow_failure)

@@ -94,6 +94,8 @@ def test_a_failure_that_is_allowed_lets_the_build_go_on(place: Place) -> None:
     assert statuses(build) == ["FAILURE", "FAILURE", "SUCCESS"]
     assert [step.exit_code for step in build.steps] == [1, 4, 0]
     assert place.run(shell("exit 5", allow_exit_codes=[4])).status.name == "FAILURE"
+    both = shell("exit 5", allow_failure=True, allow_exit_codes=[4])
+    assert place.run(both).status.name == "FAILURE", "the codes take precedence"
 
 
 def test_a_build_that_takes_too_long_is_timed_out(place: Place) -> None:
