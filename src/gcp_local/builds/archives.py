@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -13,6 +14,11 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 4 * 1024 * 1024 * 1024
 _MOST_FILES = 200_000
+# An encrypted zip, or one of a method that Python has not, is a RuntimeError.
+_UNREADABLE = (
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError,
+    RuntimeError, ValueError,
+)  # fmt: skip
 
 
 class UnreadableError(ValueError):
@@ -31,7 +37,9 @@ def unpack(archive: Path, target: Path) -> None:
             _unzip(archive, target)
         else:
             _untar(archive, target)
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+    except UnreadableError:
+        raise
+    except _UNREADABLE as error:
         raise UnreadableError(f"the archive cannot be unpacked: {error}") from None
 
 

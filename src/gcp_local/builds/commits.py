@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import re
 import tarfile
 import uuid
@@ -101,5 +102,5 @@ def _check(tar: bytes) -> None:
     try:
         with tarfile.open(fileobj=io.BytesIO(tar), mode="r:*") as archive:
             archive.getmembers()
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise InvalidArgument(f"The body is not a tar that can be read: {error}") from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import lzma
+import random
 import tarfile
 import zipfile
 
@@ -73,6 +75,24 @@ def climbing_tar() -> bytes:
     return packed.getvalue()
 
 
+def damaged_xz() -> bytes:
+    noise = random.Random(1).randbytes(9999).hex()
+    content = bytearray(lzma.compress(tar_of({"noise": noise}, "w")))
+    content[len(content) // 2] ^= 255
+    return bytes(content)
+
+
+def encrypted_zip() -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("secret", "")
+    content = bytearray(packed.getvalue())
+    # The flags of the file, before it and in the list at the end.
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+    return bytes(content)
+
+
 def climbing_zip() -> bytes:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -90,7 +110,15 @@ def leading_out_by_a_link() -> bytes:
 
 
 @pytest.mark.parametrize(
-    "content", [b"no archive", climbing_tar(), climbing_zip(), leading_out_by_a_link()]
+    "content",
+    [
+        b"no archive",
+        climbing_tar(),
+        climbing_zip(),
+        leading_out_by_a_link(),
+        damaged_xz(),
+        encrypted_zip(),
+    ],
 )
 def test_a_source_that_cannot_be_unpacked_fails_the_build(place: Place, content: bytes) -> None:
     blob = place.bucket(f"{place.project}-logs").blob("source")
