@@ -8,11 +8,15 @@ Source: https://cloud.google.com/build/docs/configuring-builds/use-bash-and-bind
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fnmatch import translate
+from itertools import islice
 
 _SLICE = re.compile(r":\s*(-?\d+)(?::\s*(\d+))?")
 _STARTS = (":-", ":=", "=", ":", "^", ",", "##", "#", "%%", "%", "/")
+_TOKEN = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)
+# What `fnmatch.translate` makes of a token, without what it puts around.
+_TRANSLATED = re.compile(r"\(\?s:(.*)\)\\[Zz]", re.DOTALL)
 _CASES: dict[str, Callable[[str], str]] = {
     "^": lambda value: value[:1].upper() + value[1:],
     "^^": str.upper,
@@ -97,15 +101,45 @@ def _replaced(value: str, said: str) -> str:
     if kind == "%":
         rest = _without_suffix(value, pattern, longest=True)
         return rest + new if rest != value else value
-    fits, out, at = re.compile(translate(pattern)), [], 0
-    while at < len(value):
-        end = next((e for e in range(len(value), at, -1) if fits.fullmatch(value[at:e])), None)
-        if end is None:
-            out.append(value[at])
-            at += 1
-            continue
-        out.append(new)
-        at = end
-        if not kind:
-            break
-    return "".join(out) + value[at:]
+    out, done = [], 0
+    for start, end in islice(_spans(value, pattern), None if kind else 1):
+        out += [value[done:start], new]
+        done = end
+    return "".join(out) + value[done:]
+
+
+def _spans(value: str, pattern: str) -> Iterator[tuple[int, int]]:
+    """Find what a pattern fits, from left to right, each time as much as it can.
+
+    One piece after another, from star to star: to try each start with each end would take minutes
+    for the longest value.
+    """
+    first, *others = _between_stars(pattern)
+    # What is behind the last star comes as late as it can, all else as soon.
+    stars = [*[".*?"] * (len(others) - 1), ".*"]
+    begin = re.compile(first, re.DOTALL)
+    rest = [re.compile(star + piece, re.DOTALL) for star, piece in zip(stars, others, strict=False)]
+    at = 0
+    while found := begin.search(value, at):
+        at = found.end()
+        for each in rest:
+            fits = each.match(value, at)
+            if fits is None:
+                return  # nor does it behind any later start
+            at = fits.end()
+        if at == found.start():
+            return  # a star, and nothing is left for it
+        yield found.start(), at
+
+
+def _between_stars(pattern: str) -> list[str]:
+    """Write what is before, between and behind a pattern's stars as regular expressions."""
+    pieces = [""]
+    for token in _TOKEN.findall(pattern):
+        if token.startswith("*"):
+            pieces.append("")
+        else:
+            match = _TRANSLATED.fullmatch(translate(token))
+            assert match is not None
+            pieces[-1] += match[1]
+    return pieces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -34,6 +35,10 @@ VALUES = {"_A": "Hello/World.txt", "_EMPTY": "", "SHORT_SHA": "abc1234"}
         ("${_A%%l*}", "He"),
         ("${_A/l/L}", "HeLlo/World.txt"),
         ("${_A//l/L}", "HeLLo/WorLd.txt"),
+        ("${_A/l*o/-}", "He-rld.txt"),
+        ("${_A//[eo]?/-}", "H-l-W-ld.txt"),
+        ("${_A/*W*x/}", "t"),
+        ("${_A//*/-}", "-"),
         ("${_A/#Hello/Bye}", "Bye/World.txt"),
         ("${_A/%.txt/.md}", "Hello/World.md"),
         ("${_EMPTY:-v${SHORT_SHA:0:3}}", "vabc"),
@@ -43,6 +48,13 @@ VALUES = {"_A": "Hello/World.txt", "_EMPTY": "", "SHORT_SHA": "abc1234"}
 )
 def test_a_text_is_substituted(text: str, becomes: str) -> None:
     assert applied(text, VALUES, dynamic=True) == becomes
+
+
+def test_the_longest_value_is_searched_in_no_time() -> None:
+    began = time.process_time()
+    for pattern in ("a*b", "*a*a*a*b", "?*[!a]"):
+        assert applied(f"${{_A//{pattern}/x}}", {"_A": "a" * 4000}, dynamic=True) == "a" * 4000
+    assert time.process_time() - began < 2
 
 
 def test_string_operations_stay_as_they_are_unless_they_are_asked_for() -> None:
