@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 from gcp_local import clock
 from gcp_local.builds.failures import OperationCancelled, OperationFailed, OperationTimedOut
-from gcp_local.builds.messages import TERMINAL, Approval, BuildOperationMetadata, Status
+from gcp_local.builds.messages import (
+    TERMINAL,
+    Approval,
+    BuildOperationMetadata,
+    Decision,
+    Status,
+)
 from gcp_local.builds.step_checks import seconds_of
 from gcp_local.builds.stopping import Stopper
 from gcp_local.builds.work import Work
@@ -56,7 +62,7 @@ class Run:
         self._values = values
         self._shop = shop
         self._save_build = save
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stopper = Stopper(shop.host.launcher)
         self._approved = threading.Event()
         if build.status != Status.PENDING:
@@ -70,19 +76,28 @@ class Run:
             self._approved.set()
             self._shop.slots.wake()
 
-    def approve(self, approval: Message) -> None:
-        """Let a pending build begin."""
-        with self._lock:
-            self._build.approval.CopyFrom(approval)
-            self._build.status = Status.QUEUED
-        self._save()
-        self._approved.set()
+    def decide(self, result: Message) -> bool:
+        """Let a pending build begin, or end without ever having begun.
 
-    def reject(self, approval: Message) -> None:
-        """Let a pending build end without ever having begun."""
+        Returns:
+            False if it was decided, or asked to end, before.
+
+        """
+        approved = result.decision == Decision.APPROVED
         with self._lock:
-            self._build.approval.CopyFrom(approval)
-        self.stop(Status.CANCELLED)
+            approval = self._build.approval
+            if approval.state != Approval.PENDING or self._stopper.asked.is_set():
+                return False
+            approval.result.CopyFrom(result)
+            approval.state = Approval.APPROVED if approved else Approval.REJECTED
+            if approved:
+                self._build.status = Status.QUEUED
+                self._save()
+        if approved:
+            self._approved.set()
+        else:
+            self.stop(Status.CANCELLED)
+        return True
 
     # The thread's work
 
@@ -100,7 +115,7 @@ class Run:
             self._finish(Status.INTERNAL_ERROR)
         finally:
             self.ended.set()
-        return self._result()
+        return result_of(self._build)
 
     def _queue(self) -> None:
         """Wait for a place as long as the build may, then work; StoppedError before that."""
@@ -133,14 +148,15 @@ class Run:
     # States
 
     def _finish(self, status: int) -> None:
-        self._build.status = status
-        if status == Status.INTERNAL_ERROR and not self._build.status_detail:
-            self._build.status_detail = SERVER_STOPPED
-        self._build.finish_time.CopyFrom(timestamp(clock.now()))
-        approval = self._build.approval
-        if status == Status.CANCELLED and approval.state == Approval.PENDING:
-            approval.state = Approval.CANCELLED
-        self._save()
+        with self._lock:
+            self._build.status = status
+            if status == Status.INTERNAL_ERROR and not self._build.status_detail:
+                self._build.status_detail = SERVER_STOPPED
+            self._build.finish_time.CopyFrom(timestamp(clock.now()))
+            approval = self._build.approval
+            if status == Status.CANCELLED and approval.state == Approval.PENDING:
+                approval.state = Approval.CANCELLED
+            self._save()
 
     def _save(self) -> None:
         """Keep the state, in the operation as well."""
@@ -148,12 +164,14 @@ class Run:
             self.metadata.build.CopyFrom(self._build)
             self._save_build(self._build)
 
-    def _result(self) -> Message:
-        status = self._build.status
-        if status == Status.CANCELLED:
-            raise OperationCancelled("Build cancelled")
-        if status in (Status.TIMEOUT, Status.EXPIRED):
-            raise OperationTimedOut("Build timed out")
-        if status != Status.SUCCESS and status in TERMINAL:
-            raise OperationFailed("Build failed; check build logs for details")
-        return self._build
+
+def result_of(build: Message) -> Message:
+    """Give what the operation of a build that has ended gives, or raise what its error is."""
+    status = build.status
+    if status == Status.CANCELLED:
+        raise OperationCancelled("Build cancelled")
+    if status in (Status.TIMEOUT, Status.EXPIRED):
+        raise OperationTimedOut("Build timed out")
+    if status != Status.SUCCESS and status in TERMINAL:
+        raise OperationFailed("Build failed; check build logs for details")
+    return build

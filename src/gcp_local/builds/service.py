@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
@@ -12,7 +13,6 @@ from gcp_local.builds.keeping import BuildShelf, metadata_of, operation_name, pa
 from gcp_local.builds.listing import FILTERABLE, BuildFilter
 from gcp_local.builds.messages import (
     TERMINAL,
-    Approval,
     Build,
     CreateBuildRequest,
     Decision,
@@ -20,9 +20,10 @@ from gcp_local.builds.messages import (
     ListBuildsResponse,
     Status,
 )
-from gcp_local.builds.run import SERVER_STOPPED, Run
+from gcp_local.builds.run import SERVER_STOPPED, Run, result_of
 from gcp_local.errors import FailedPrecondition, InvalidArgument
 from gcp_local.resources.listing import list_page
+from gcp_local.resources.operations import Operation
 from gcp_local.rpc.protos import Message, copy_of, timestamp
 
 if TYPE_CHECKING:
@@ -111,20 +112,13 @@ class Builds:
             raise InvalidArgument.of_field(
                 "approval_result.decision", "decision must be APPROVED or REJECTED."
             )
+        result = copy_of(said)
+        result.approver_account = "gcp-local@localhost"
+        result.approval_time.CopyFrom(timestamp(clock.now()))
         with self._lock:
             run = self._active.get(build.name)
-            if run is None or build.approval.state != Approval.PENDING:
-                raise FailedPrecondition(f"build {build.id!r} is not pending approval")
-            approval = build.approval
-            approval.result.CopyFrom(said)
-            approval.result.approver_account = "gcp-local@localhost"
-            approval.result.approval_time.CopyFrom(timestamp(clock.now()))
-            approved = said.decision == Decision.APPROVED
-            approval.state = Approval.APPROVED if approved else Approval.REJECTED
-            if approved:
-                run.approve(approval)
-        if not approved:
-            run.reject(approval)
+        if run is None or not run.decide(result):
+            raise FailedPrecondition(f"build {build.id!r} is not pending approval")
         return self._shop.operations.get(operation_name(build))
 
     def get_default_service_account(self, request: Message) -> Message:
@@ -151,6 +145,7 @@ class Builds:
         """End what ran when an earlier server stopped; take up again what waited."""
         for build in list(self._shelf.everywhere()):
             if build.status in TERMINAL:
+                self._settle(build)
                 continue
             if build.status in (Status.QUEUED, Status.PENDING):
                 self._start(Made(build, creation.values_of(build)))
@@ -175,6 +170,14 @@ class Builds:
             run.ended.wait(_CLOSING_SECONDS)
 
     # Inside
+
+    def _settle(self, build: Message) -> None:
+        """End the operation of a build that ended, if the server was killed between the two."""
+        name = operation_name(build)
+        operation = self._shop.resources.find(name, Operation)
+        if operation is not None and not operation.done:
+            work = partial(result_of, build)
+            self._shop.operations.begin("operations", metadata_of(build), work, name=name)
 
     def _save(self, build: Message) -> None:
         """Keep a build's newer state, and show it in its operation."""

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from google.rpc import code_pb2  # type: ignore[import-untyped]
 
+from gcp_local.resources.collection import Resources
+from gcp_local.resources.database import Database
+from gcp_local.resources.operations import Operation
 from tests.gcp_local.builds.place import Place, shell
 from tests.gcp_local.emulators import start
 
@@ -27,6 +31,17 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def forget_the_end(state: Path, operation: str) -> None:
+    """Leave an operation as a server does that is killed when its build has just ended."""
+    database = Database(state / "state.db")
+    resources = Resources(database)
+    kept = resources.get(operation, Operation)
+    kept.done = False
+    kept.ClearField("error")
+    resources.replace(operation, kept)
+    database.close()
+
+
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks at processes in /proc")
 def test_after_a_kill_what_ran_is_an_error_and_what_waited_goes_on(tmp_path: Path) -> None:
     emulator = start(tmp_path / "state")
@@ -38,6 +53,7 @@ def test_after_a_kill_what_ran_is_an_error_and_what_waited_goes_on(tmp_path: Pat
         for build in running:
             place.wait(build, lambda found: found.status.name == "WORKING")
         wait_until(lambda: alive(marker))
+        operation = place.client.transport.operations_client.get_operation
         waiting = place.start(shell("echo it was its turn"))
         place.client.create_build_trigger(
             parent=place.parent,
@@ -48,14 +64,21 @@ def test_after_a_kill_what_ran_is_an_error_and_what_waited_goes_on(tmp_path: Pat
             },
         )
         request = {"name": f"{place.parent}/triggers/approved", "project_id": place.project}
-        pending = place.client.run_build_trigger(request | {"trigger_id": "approved"})
-        operation = place.client.transport.operations_client.get_operation
+        pending, rejected = (
+            place.client.run_build_trigger(request | {"trigger_id": "approved"}) for _ in range(2)
+        )
+        no = {"name": rejected.metadata.build.name, "approval_result": {"decision": "REJECTED"}}
+        place.client.approve_build(no)
+        wait_until(lambda: operation(rejected.operation.name).done)
         emulator.kill()
+        forget_the_end(emulator.state, rejected.operation.name)
         emulator.restart()
         for build in running:
             ended = place.get(build)
             assert ended.status.name == "INTERNAL_ERROR"
             assert "server stopped" in ended.status_detail
+        wait_until(lambda: operation(rejected.operation.name).done)
+        assert operation(rejected.operation.name).error.code == code_pb2.CANCELLED
         assert "it was its turn" in place.log(place.ended(waiting))
         pending_build = place.get(pending.metadata.build)
         assert pending_build.status.name == "PENDING"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -169,6 +171,25 @@ def test_a_build_waits_for_approval_and_begins_or_ends_by_it(place: Place, repos
     assert ended.approval.result.comment == "because"
     with pytest.raises(exceptions.BadRequest, match="not pending approval"):
         decide(pending, "REJECTED")
+
+
+def test_of_two_who_decide_at_once_one_is_heard(place: Place, repository: str) -> None:
+    created(place, repository, approval_config={"approval_required": True})
+
+    def heard(build: Any, decision: str) -> str:
+        said = {"name": build.name, "approval_result": {"decision": decision}}
+        try:
+            place.client.approve_build(said)
+        except exceptions.BadRequest:
+            return ""
+        return decision
+
+    with ThreadPoolExecutor(2) as both:
+        for _ in range(8):
+            pending = run(place, "release")
+            answers = both.map(partial(heard, pending), ("APPROVED", "REJECTED"))
+            (one,) = filter(None, answers)
+            assert place.ended(pending).approval.state.name == one
 
 
 @pytest.mark.parametrize(
