@@ -70,6 +70,7 @@ _INTEGERS = {
     _FIELD.TYPE_SFIXED32, _FIELD.TYPE_SFIXED64,
 }  # fmt: skip
 _NUMBER = re.compile(r"-?[0-9]{1,10}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]*={0,2}")
 # The JSON type that each type with a JSON form of its own takes; None is any.
 _WELL_KNOWN: dict[str, type | tuple[type, ...] | None] = {
     "google.protobuf.Timestamp": str,
@@ -208,8 +209,10 @@ def _check_single(value: Any, field: Any, at: str) -> None:
         _check_message(value, field.message_type, at)
         return
     match field.type:
-        case _FIELD.TYPE_STRING | _FIELD.TYPE_BYTES:
+        case _FIELD.TYPE_STRING:
             right = isinstance(value, str)
+        case _FIELD.TYPE_BYTES:
+            right = isinstance(value, str) and _is_base64(value)
         case _FIELD.TYPE_BOOL:
             right = isinstance(value, bool)
         case _FIELD.TYPE_ENUM:
@@ -231,6 +234,11 @@ def _is_of_enum(value: Any, enum: Any) -> bool:
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         return value in enum.values_by_name
     return type(value) in (str, int) and int(value) in enum.values_by_number
+
+
+def _is_base64(text: str) -> bool:
+    """Tell whether a text is bytes in either alphabet; the parser would pass over what is not."""
+    return bool(_BASE64.fullmatch(text)) and len(text.rstrip("=")) % 4 != 1
 
 
 def _type_name(field: Any) -> str:

@@ -104,6 +104,35 @@ def test_what_cannot_be_published_is_refused(
     assert not pulled(subscriber, subscription)
 
 
+@pytest.mark.parametrize(
+    ("written", "data"),
+    [
+        ("-_-_", b"\xfb\xff\xbf"),  # either alphabet,
+        ("+/+/", b"\xfb\xff\xbf"),
+        ("aGk", b"hi"),  # padded or not
+        ("aGk=", b"hi"),
+        ("plain text", None),
+        ("aGk=!", None),
+        ("aGkxy", None),
+    ],
+)
+def test_by_rest_data_is_base64(
+    emulator: Emulator,
+    subscriber: Subscriber,
+    topic: str,
+    subscription: str,
+    written: str,
+    data: bytes | None,
+) -> None:
+    said = {"messages": [{"data": written, "attributes": {"k": "v"}}]}
+    answer = emulator.call("POST", f"/v1/{topic}:publish", json=said)
+    if data is None:
+        assert answer.status_code == 400
+        assert "messages[0].data" in answer.json()["error"]["message"]
+    else:
+        assert [each.message.data for each in pulled(subscriber, subscription)] == [data]
+
+
 def test_ten_megabytes_are_published(
     emulator: Emulator,
     publisher: Publisher,
