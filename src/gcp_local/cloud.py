@@ -223,6 +223,7 @@ class Cloud:
             buckets=self.buckets,
             metadata=self.vertex.metadata,
             pipelines=self.vertex.pipelines,
+            builds=self.builds,
             fleet=self.vertex.fleet,
             bigquery=self._asked_of_bigquery,
             work=self._work,

@@ -155,6 +155,11 @@ class Builds:
             build.finish_time.CopyFrom(timestamp(clock.now()))
             self._save(build)
 
+    def active(self) -> list[str]:
+        """Name the builds that have not ended, oldest first."""
+        with self._lock:
+            return list(self._active)
+
     def busy(self) -> bool:
         """Tell whether a build is under way."""
         with self._lock:

@@ -76,6 +76,10 @@ class CloudBuild:
         """Take up, or end clearly, what an earlier server left unfinished."""
         self._builds.recover()
 
+    def active(self) -> Sequence[str]:
+        """Name the builds that have not ended, oldest first."""
+        return self._builds.active()
+
     def busy(self) -> bool:
         """Tell whether a build is under way."""
         return self._builds.busy()

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
 _NEWEST, _MOST_ACTIVE = 15, 15
-# Of what is no pipeline, so many of each kind are looked through for those under way.
+# Of other jobs, so many of each kind are looked through for those under way.
 _LOOKED_THROUGH = 10
 
 
 def page(visit: Visit) -> View:
     """Show what there is in the whole cloud."""
-    running = visit.part(lambda: [_running([*_pipelines(visit), *_others(visit)])])
+    running = visit.part(lambda: [_running([*_pipelines(visit), *_builds(visit), *_jobs(visit)])])
     return View(
         "The embedded Google Cloud",
         blocks=[
@@ -70,20 +70,24 @@ def _pipelines(visit: Visit) -> list[list[Cell]]:
     return rows
 
 
-def _others(visit: Visit) -> list[list[Cell]]:
-    """Find the jobs and builds under way among the newest of each kind."""
-    kinds = [("Build", Build, "status")]
-    kinds += [
-        (sort.noun, sort.kind, "state")
-        for sort in jobs.SORTS
-        if "start_time" in sort.kind.DESCRIPTOR.fields_by_name
-    ]
+def _builds(visit: Visit) -> list[list[Cell]]:
+    """Show the builds that run, then those that wait, as far as they fit."""
+    resources = visit.sources.resources
+    found = [resources.find(name, Build) for name in visit.sources.builds.active()]
+    builds = [build for build in found if build is not None]
+    builds.sort(key=lambda build: not build.HasField("start_time"))
+    return [_row(visit, build, "Build", "status") for build in builds[:_MOST_ACTIVE]]
+
+
+def _jobs(visit: Visit) -> list[list[Cell]]:
+    """Find the jobs under way among the newest of each kind."""
     rows = []
-    for noun, kind, state in kinds:
-        for _, each in visit.sources.resources.newest(kind, limit=_LOOKED_THROUGH):
-            if each is None or states.name_of(each, state) not in states.LIVE:
-                continue
-            rows.append(_row(visit, each, noun, state))
+    for sort in jobs.SORTS:
+        if "start_time" not in sort.kind.DESCRIPTOR.fields_by_name:
+            continue
+        for _, each in visit.sources.resources.newest(sort.kind, limit=_LOOKED_THROUGH):
+            if each is not None and states.name_of(each) in states.LIVE:
+                rows.append(_row(visit, each, sort.noun))
     return rows
 
 

@@ -26,11 +26,11 @@ _LOCATION = re.compile(r"[a-z]+(-[a-z0-9]+)*")
 _LOG = logging.getLogger("gcp_local")
 
 
-class Pipelines(Protocol):
-    """What tells which pipeline jobs are under way."""
+class Active(Protocol):
+    """What tells which pipeline jobs, or builds, have not ended."""
 
     def active(self) -> Sequence[str]:
-        """Name them."""
+        """Name them, oldest first."""
         ...
 
 
@@ -58,7 +58,8 @@ class Sources:
     objects: ObjectStore
     buckets: BucketStore
     metadata: MetadataGraph
-    pipelines: Pipelines
+    pipelines: Active
+    builds: Active
     fleet: Fleet
     bigquery: Callable[[str, Mapping[str, str]], Mapping[str, Any]]
     work: Path

@@ -78,6 +78,7 @@ def looker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looker]:
         buckets=BucketStore(counted),
         metadata=MetadataGraph(resources, counted),
         pipelines=cloud.vertex.pipelines,
+        builds=cloud.builds,
         fleet=cloud.vertex.fleet,
         bigquery=lambda path, query: {},
         work=folder / "work",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -166,6 +167,24 @@ def test_a_build_shows_its_steps_and_its_log(emulator: Emulator, runs: Runs) -> 
     assert states == {"say": "✓ Succeeded", "fail": "✕ Failed", "never": "– Not reached"}
     assert HOSTILE in seen.text
     assert "non-zero status: 3" in seen.root.all("div", role="alert")[0].text
+
+
+def test_builds_that_run_are_shown_before_all_that_wait(emulator: Emulator, runs: Runs) -> None:
+    builds: Any = cloudbuild_v1.CloudBuildClient(**emulator.gapic)
+    step = {"name": "ubuntu", "script": "sleep 60"}
+    build = {"steps": [step], "logs_bucket": f"gs://{runs.bucket}/builds"}
+    made = [builds.create_build(parent=runs.parent, build=build) for _ in range(20)]
+    names = [each.metadata.build.name for each in made]
+    try:
+        while builds.get_build(name=names[0]).status.name == "QUEUED":
+            time.sleep(0.02)
+        under_way = look(emulator, "/").table("Running now")
+        states = {row["What"]: row["State"] for row in under_way}
+        assert states[names[0].rpartition("/")[2]] == "▶ Running"
+        assert "◦ Queued" in states.values()
+    finally:
+        for name in reversed(names):
+            builds.cancel_build(name=name)
 
 
 def test_a_table_shows_its_columns_and_first_rows(emulator: Emulator, project: str) -> None:
