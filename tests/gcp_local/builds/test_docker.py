@@ -113,6 +113,30 @@ def test_the_same_context_gives_the_same_image_and_any_change_another(folder: Pa
     assert first not in others
 
 
+def test_an_entry_point_leaves_the_stages_own_command_and_no_other(folder: Path) -> None:
+    def config(dockerfile: str) -> tuple[list[str], list[str]]:
+        found = json.loads(built(folder, dockerfile)[".image/config.json"])
+        return found["entryPoint"], found["command"]
+
+    own = 'FROM scratch AS one\nCMD ["x"]\nENTRYPOINT ["run"]\n'
+    assert config(own) == (["run"], ["x"])
+    assert config(f'{own}FROM one\nENTRYPOINT ["other"]\n') == (["other"], [])
+
+
+def test_what_is_copied_has_the_mode_that_is_said(folder: Path) -> None:
+    dockerfile = "FROM scratch\nCOPY --chmod=755 app/a.py /bin/\nCOPY --chmod=0644 notes.md /\n"
+    assert ".image/root/bin/a.py" in built(folder, dockerfile)
+    tar = Daemon(folder.parent / "daemon").find("image")
+    assert tar is not None
+    with tarfile.open(tar) as archive:
+        modes = {member.name: member.mode for member in archive}
+    assert modes[".image/root/bin/a.py"] == 0o755
+    assert modes[".image/root/notes.md"] == 0o644
+    for flag, said in (("--exclude=*.py", "--exclude is not done"), ("--chmod=u+x", "octal")):
+        (folder / "Dockerfile").write_text(f"FROM scratch\nCOPY {flag} app /app/\n")
+        assert said in docker(folder, "build", ".").stderr
+
+
 def test_targets_are_stages_and_others_are_not_built(folder: Path) -> None:
     dockerfile = "FROM scratch AS one\nCOPY app/a.py /\nFROM scratch AS two\nCOPY missing /\n"
     assert ".image/root/a.py" in built(folder, dockerfile, "--target", "one")

@@ -31,6 +31,9 @@ from gcp_local.builds.docker.ignoring import as_expression
 
 CONFIG, ROOT = ".image/config.json", ".image/root"
 _PACKAGES = re.compile(r".*/(?:site|dist)-packages")
+# Who owns a file, and how it is laid down, is nothing to a host.
+_FLAGS = frozenset({"from", "chmod", "chown", "link"})
+_OCTAL = re.compile(r"[0-7]{3,4}")
 _SHELL = ("/bin/sh", "-c")
 
 
@@ -151,7 +154,10 @@ class Assembly:
             case "WORKDIR":
                 changes["folder"] = _absolute(expanded(said.rest, values), image.folder)
             case "ENTRYPOINT":
-                changes |= {"entry_point": _command(said), "command": ()}
+                changes["entry_point"] = _command(said)
+                # It takes away the CMD of what the stage stands on, but not the stage's own.
+                if all(each.word != "CMD" for each in self.stages[index].instructions):
+                    changes["command"] = ()
             case "CMD":
                 changes["command"] = _command(said)
             case "COPY" | "ADD":
@@ -161,6 +167,8 @@ class Assembly:
     def _copied(
         self, image: Image, said: Instruction, index: int, values: Mapping[str, str]
     ) -> dict[str, tuple[bytes, bool]]:
+        if unknown := sorted(said.flags.keys() - _FLAGS):
+            raise DockerfileError(f"line {said.line}: {said.word} --{unknown[0]} is not done here")
         words = [expanded(word, values) for word in said.words()]
         if len(words) < 2 or any(word.startswith("<<") for word in words):
             raise DockerfileError(f"line {said.line}: {said.word} needs sources and a destination")
@@ -186,6 +194,11 @@ class Assembly:
             if not laid:
                 self.say(f"  ({source} is not there: nothing was run that would have made it)")
             found.update(laid)
+        if mode := said.flags.get("chmod"):
+            if not _OCTAL.fullmatch(mode):
+                raise DockerfileError(f"line {said.line}: the stand-in knows octal modes: {mode!r}")
+            executable = bool(int(mode, 8) & stat.S_IXUSR)
+            found = {path: (content, executable) for path, (content, _) in found.items()}
         return found
 
     def _files_from(self, origin: str, index: int) -> Mapping[str, tuple[bytes, bool]]:
