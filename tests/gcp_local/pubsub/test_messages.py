@@ -104,6 +104,16 @@ def test_what_cannot_be_published_is_refused(
     assert not pulled(subscriber, subscription)
 
 
+def test_an_answer_is_no_larger_than_a_client_takes(
+    publisher: Publisher, subscriber: Subscriber, topic: str, subscription: str
+) -> None:
+    for number in range(5):
+        publish(publisher, topic, str(number) * 1_900_000)
+    found = [pulled(subscriber, subscription) for _ in range(3)]
+    assert [len(each) for each in found] == [2, 2, 1]
+    assert [text[0] for each in found for text in texts(each)] == list("01234")
+
+
 @pytest.mark.parametrize(
     ("written", "data"),
     [
