@@ -206,7 +206,7 @@ def _run(
         _teach(connection, name, function)
     for name, relation in relations.items():
         _lay(connection, name, relation)
-    rows = connection.execute(sql, list(parameters)).to_arrow_table()
+    rows = connection.sql(sql, params=list(parameters)).to_arrow_table()
     for name, relation in relations.items():
         connection.execute(f"DROP VIEW {quoted(name)}")
         if isinstance(relation, RowRelation):

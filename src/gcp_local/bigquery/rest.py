@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from gcp_local.bigquery.call import Call
 from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.libraries import Libraries
 from gcp_local.bigquery.partial import selected
 from gcp_local.bigquery.surface import Method, Surface
 from gcp_local.errors import InvalidArgument, NotFound
@@ -52,6 +53,7 @@ class BigQueryEndpoint:
         self._parts = parts
         self._projects = projects
         self._uploads = uploads
+        self._libraries = Libraries()
 
     @staticmethod
     def concerns(path: str) -> bool:
@@ -64,6 +66,7 @@ class BigQueryEndpoint:
 
     def answer(self, request: Request) -> Answer:
         """Answer a request; errors as the methods raise them."""
+        self._libraries.prepare()
         upload = _UPLOAD.fullmatch(request.path)
         if upload:
             if self._uploads is None:

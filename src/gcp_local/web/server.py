@@ -55,7 +55,9 @@ _LARGE = ("/upload/", "/resumable/", "/gcp-local/")
 _BIGQUERY = re.compile(r"/((resumable/)?upload/)?bigquery/.*")
 # What takes as long as a model, an operation or a query does, or until there is a message: it must
 # not keep the rest waiting.
-_PATIENT = re.compile(r":(predict|rawPredict|wait|pull)$|^/bigquery/v2/projects/[^/]+/queries(/|$)")
+_PATIENT = re.compile(
+    r":(predict|rawPredict|wait|pull)$|^/bigquery/v2/projects/[^/]+/(queries(/|$)|jobs/)"
+)
 _MOST_PATIENT = 400
 _NO_LINGERING = struct.pack("ii", 1, 0)
 

@@ -8,6 +8,7 @@ from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError,
 from google.cloud.bigquery import Client, Dataset, QueryJob, QueryJobConfig
 
 from gcp_local.bigquery.surface import Surface
+from tests.gcp_local.bigquery.conftest import Rest
 from tests.gcp_local.emulators import Emulator
 
 _SLOW = (
@@ -132,3 +133,12 @@ def test_a_failed_job_names_its_error(client: Client) -> None:
 
 def _into(client: Client, table: str, **said: object) -> QueryJobConfig:
     return QueryJobConfig(destination=f"{client.project}.{table}", **said)
+
+
+def test_a_job_that_is_about_to_be_done_is_done_at_the_first_look(rest: Rest) -> None:
+    text = "SELECT COUNT(*) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a"
+    query = {"query": text, "useLegacySql": False}
+    started = rest("POST", "/jobs", {"configuration": {"query": query}}).json()
+    assert started["status"]["state"] != "DONE"
+    seen = rest("GET", f"/jobs/{started['jobReference']['jobId']}").json()
+    assert seen["status"]["state"] == "DONE"
