@@ -165,6 +165,7 @@ class Cloud:
                     operations=operations,
                     projects=self.projects,
                     packages=self.packages,
+                    images=self.image_registry,
                 )
             ],
             "google.cloud.kms.v1.KeyManagementService": [

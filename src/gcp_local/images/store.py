@@ -106,6 +106,15 @@ class ImageStore:
         unfinished.replace(path)
         return digest
 
+    def untag(self, repository: str, tag: str) -> None:
+        """Let a tag name no image any more."""
+        self._reference_path(repository, f":{tag}").unlink(missing_ok=True)
+
+    def forget(self, repository: str, digest: str) -> None:
+        """Let a repository have an image no more, which others may have still."""
+        path = self._reference_path(repository, f"@{digest.removeprefix('sha256:')}")
+        path.unlink(missing_ok=True)
+
     def digest_of(self, image: str) -> str | None:
         """Find the digest (`sha256:…`) that an image's reference names now; None if none.
 

@@ -86,6 +86,36 @@ class ImageRegistry:
             self._record(package, digest, tag)
         return digest
 
+    def check_movable(self, *tags: str) -> None:
+        """Refuse to move or delete tags of a repository whose tags are immutable.
+
+        Raises:
+            FailedPrecondition: they are.
+
+        """
+        for tag in tags:
+            repository = self._resources.find(tag.partition("/packages/")[0], Repository)
+            if repository is not None and repository.docker_config.immutable_tags:
+                raise FailedPrecondition(
+                    f"cannot change tag {tag.rpartition('/')[2]}. The repository has enabled tag"
+                    " immutability"
+                )
+
+    def follow(self, *names: str) -> None:
+        """Let the image store know of tags and versions what Artifact Registry says of them now."""
+        for name in names:
+            package, noun, own = name.rsplit("/", 2)
+            address = _address_of(package)
+            kept = self._resources.find(name, Tag if noun == "tags" else Version)
+            if noun == "tags" and kept is not None:
+                digest = kept.version.rpartition("/")[2]
+                if self._images.digest_of(f"{address}@{digest}"):  # and it is no KFP package
+                    self._images.tag(address, digest, own)
+            elif noun == "tags":
+                self._images.untag(address, own)
+            elif kept is None:
+                self._images.forget(address, own)
+
     def _repository(self, package: str) -> Message:
         name = package.rpartition("/packages/")[0]
         found = self._resources.find(name, Repository)
@@ -115,3 +145,9 @@ def package_of(address: str) -> str:
         f"projects/{match['project']}/locations/{match['location']}"
         f"/repositories/{match['repository']}/packages/{name}"
     )
+
+
+def _address_of(package: str) -> str:
+    """Give the address of the image whose package this is."""
+    _, project, _, location, _, repository, _, name = package.split("/")
+    return f"{location}-docker.pkg.dev/{project}/{repository}/{name.replace('%2F', '/')}"

@@ -163,8 +163,13 @@ class PackageRegistry:
             )
         return version, template.spec()
 
-    def remove_version(self, name: str, *, force: bool) -> None:
-        """Forget a version; one that tags point to only if `force` takes the tags with it."""
+    def remove_version(self, name: str, *, force: bool) -> list[str]:
+        """Forget a version; one that tags point to only if `force` takes the tags with it.
+
+        Returns:
+            The names of all that was forgotten; so do the next two.
+
+        """
         package = name.rpartition("/versions/")[0]
         with self._database.transaction():
             self._resources.get(name, Version)
@@ -174,14 +179,27 @@ class PackageRegistry:
             for tag in tags:
                 self._resources.delete(tag, Tag)
             self._resources.delete(name, Version)
+        return [*tags, name]
 
-    def remove_package(self, name: str) -> None:
+    def remove_package(self, name: str) -> list[str]:
         """Forget a package with its versions and tags."""
+        forgotten = []
         with self._database.transaction():
             self._resources.get(name, Package)
             for version in list(self._resources.children(name, Version)):
-                self.remove_version(version.name, force=True)
+                forgotten += self.remove_version(version.name, force=True)
             self._resources.delete(name, Package)
+        return forgotten
+
+    def remove_repository(self, name: str) -> list[str]:
+        """Forget a repository with its packages."""
+        forgotten = []
+        with self._database.transaction():
+            self._resources.get(name, Repository)
+            for package in list(self._resources.children(name, Package)):
+                forgotten += self.remove_package(package.name)
+            self._resources.delete(name, Repository)
+        return forgotten
 
     def tags_of(self, package: str, version: str) -> list[str]:
         """List the names of the tags that point to a version."""

@@ -12,12 +12,13 @@ from google.cloud.artifactregistry_v1.types import tag as tag_types
 from google.cloud.artifactregistry_v1.types import version as version_types
 
 from gcp_local import clock
-from gcp_local.errors import FailedPrecondition, InvalidArgument
+from gcp_local.errors import FailedPrecondition, InvalidArgument, Unimplemented
 from gcp_local.registry.packages import Package, Repository, Tag, Version, check_tag
 from gcp_local.resources.listing import list_page
 from gcp_local.rpc.protos import Empty, Message, copy_of, raw, timestamp
 
 if TYPE_CHECKING:
+    from gcp_local.registry.images import ImageRegistry
     from gcp_local.registry.packages import PackageRegistry
     from gcp_local.resources.collection import Resources
     from gcp_local.resources.operations import Operations
@@ -44,11 +45,13 @@ class ArtifactRegistry:
         operations: Operations,
         projects: Projects,
         packages: PackageRegistry,
+        images: ImageRegistry,
     ) -> None:
         self._resources = resources
         self._operations = operations
         self._projects = projects
         self._packages = packages
+        self._images = images
 
     def create_repository(self, request: Message) -> Message:
         """Make an empty repository, of format KFP or DOCKER."""
@@ -60,6 +63,9 @@ class ArtifactRegistry:
         if request.repository.format_ not in (formats.KFP, formats.DOCKER):
             message = "The embedded cloud has repositories of format KFP and DOCKER only."
             raise InvalidArgument.of_field("repository.format", message)
+        modes = repository_types.Repository.Mode
+        if request.repository.mode not in (modes.MODE_UNSPECIFIED, modes.STANDARD_REPOSITORY):
+            raise Unimplemented("The embedded cloud has no remote and no virtual repositories.")
         repository = copy_of(request.repository)
         repository.name = f"{parent}/repositories/{request.repository_id}"
         repository.create_time.CopyFrom(timestamp(clock.now()))
@@ -80,10 +86,7 @@ class ArtifactRegistry:
     def delete_repository(self, request: Message) -> Message:
         """Forget a repository and all that is in it."""
         name = self._named(request.name)
-        self._resources.get(name, Repository)
-        for package in list(self._resources.children(name, Package)):
-            self._packages.remove_package(package.name)
-        self._resources.delete(name, Repository)
+        self._images.follow(*self._packages.remove_repository(name))
         return self._done(name, Empty())
 
     def get_package(self, request: Message) -> Message:
@@ -106,7 +109,7 @@ class ArtifactRegistry:
     def delete_package(self, request: Message) -> Message:
         """Forget a package with its versions and tags."""
         name = self._named(request.name)
-        self._packages.remove_package(name)
+        self._images.follow(*self._packages.remove_package(name))
         return self._done(name, Empty())
 
     def get_version(self, request: Message) -> Message:
@@ -131,7 +134,10 @@ class ArtifactRegistry:
     def delete_version(self, request: Message) -> Message:
         """Forget a version that no tag points to, or with `force` any."""
         name = self._named(request.name)
-        self._packages.remove_version(name, force=request.force)
+        if request.force:
+            package = name.rpartition("/versions/")[0]
+            self._images.check_movable(*self._packages.tags_of(package, name))
+        self._images.follow(*self._packages.remove_version(name, force=request.force))
         return self._done(name, Empty())
 
     def create_tag(self, request: Message) -> Message:
@@ -140,7 +146,9 @@ class ArtifactRegistry:
         self._resources.get(parent, Package)
         check_tag(request.tag_id)
         name = f"{parent}/tags/{request.tag_id}"
-        return self._packages.create_tag(name, self._version(parent, request.tag.version))
+        tag = self._packages.create_tag(name, self._version(parent, request.tag.version))
+        self._images.follow(name)
+        return tag
 
     def get_tag(self, request: Message) -> Message:
         """Answer a tag."""
@@ -165,12 +173,18 @@ class ArtifactRegistry:
             raise InvalidArgument.of_field("update_mask", message)
         name = self._named(request.tag.name)
         self._resources.get(name, Tag)
-        package = name.rpartition("/tags/")[0]
-        return self._packages.point(name, self._version(package, request.tag.version))
+        version = self._version(name.rpartition("/tags/")[0], request.tag.version)
+        self._images.check_movable(name)
+        tag = self._packages.point(name, version)
+        self._images.follow(name)
+        return tag
 
     def delete_tag(self, request: Message) -> Message:
         """Forget a tag; its version stays."""
-        self._resources.delete(self._named(request.name), Tag)
+        name = self._named(request.name)
+        self._images.check_movable(name)
+        self._resources.delete(name, Tag)
+        self._images.follow(name)
         return Empty()
 
     def _named(self, name: str) -> str:

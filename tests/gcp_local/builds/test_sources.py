@@ -9,6 +9,7 @@ import lzma
 import random
 import tarfile
 import zipfile
+from typing import Any
 
 import pytest
 from google.api_core import exceptions
@@ -239,3 +240,52 @@ def test_files_are_uploaded_with_a_manifest(place: Place) -> None:
     assert json.loads(lines[0])["location"] == f"{place.logs}/kept/a.txt#{blob.generation}"
     missing = {"objects": {"location": f"{place.logs}/kept", "paths": ["*.none"]}}
     assert place.run(shell("true"), artifacts=missing).status.name == "FAILURE"
+
+
+def test_a_tag_that_artifact_registry_moves_or_deletes_names_what_is_run(place: Place) -> None:
+    image = f"{place.image_repository()}/team/app"
+    steps = [
+        shell('printf "FROM scratch\\nENV A=$A\\n" > Dockerfile', env=["A=$_A"]),
+        {"name": DOCKER, "args": ["build", "-t", f"{image}:$_A", "."]},
+    ]
+    first, second = (
+        place.run(*steps, substitutions={"_A": value}, images=[f"{image}:$_A"]).results.images[0]
+        for value in ("one", "two")
+    )
+    registry: Any = artifactregistry_v1.ArtifactRegistryClient(**place.emulator.gapic)
+    package = first.artifact_registry_package
+    moved = {"name": f"{package}/tags/two", "version": f"{package}/versions/{first.digest}"}
+    registry.update_tag(tag=moved, update_mask={"paths": ["version"]})
+    ran = place.run({"name": f"{image}:two", "script": "echo it is $A"})
+    assert ran.results.build_step_images[0] == first.digest
+    assert "it is one\n" in place.log(ran)
+    registry.delete_tag(name=moved["name"])
+    registry.delete_version(name=f"{package}/versions/{second.digest}").result()
+    for reference in (f"{image}:two", f"{image}@{second.digest}"):
+        ran = place.run({"name": reference, "script": "true"})
+        assert "pull access denied" in place.log(ran)
+
+
+def test_tags_that_are_immutable_are_neither_moved_nor_deleted(place: Place) -> None:
+    image = f"{place.image_repository(immutable=True)}/app"
+    docker_file = shell("printf 'FROM scratch\\n' > Dockerfile")
+    build = place.run(
+        docker_file,
+        {"name": DOCKER, "args": ["build", "-t", f"{image}:1", "."]},
+        images=[f"{image}:1"],
+    )
+    registry: Any = artifactregistry_v1.ArtifactRegistryClient(**place.emulator.gapic)
+    (made,) = build.results.images
+    version = f"{made.artifact_registry_package}/versions/{made.digest}"
+    tag = {"name": f"{made.artifact_registry_package}/tags/1", "version": version}
+    with pytest.raises(exceptions.BadRequest, match="tag immutability"):
+        registry.update_tag(tag=tag)
+    with pytest.raises(exceptions.BadRequest, match="tag immutability"):
+        registry.delete_tag(name=tag["name"])
+    with pytest.raises(exceptions.BadRequest, match="tag immutability"):
+        registry.delete_version({"name": version, "force": True})
+    created = registry.create_tag(parent=made.artifact_registry_package, tag_id="2", tag=tag)
+    assert created.version == version
+    remote = {"format_": "DOCKER", "mode": "REMOTE_REPOSITORY"}
+    with pytest.raises(exceptions.MethodNotImplemented, match="no remote"):
+        registry.create_repository(parent=place.parent, repository_id="r", repository=remote)
