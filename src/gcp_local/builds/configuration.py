@@ -13,6 +13,8 @@ from gcp_local.rpc.protos import from_json
 if TYPE_CHECKING:
     from gcp_local.rpc.protos import Message
 
+_MOST_VALUES = 200_000
+
 
 class _Strict(yaml.SafeLoader):
     """Refuses a name that is given twice."""
@@ -41,7 +43,23 @@ def read_build(content: bytes, name: str) -> Message:
     if not isinstance(said, dict):
         raise InvalidArgument(f"failed unmarshalling build config {name}: it is no mapping")
     try:
+        _check_size(said)
         return from_json(said, Build)
     except InvalidArgument as error:
         message = f"failed unmarshalling build config {name}: {error.message}"
         raise InvalidArgument(message) from None
+
+
+def _check_size(said: dict[str, Any]) -> None:
+    """Refuse what aliases have made huge, or endless; no build has as many values."""
+    waiting: list[Any] = [said]
+    seen = 0
+    while waiting:
+        value = waiting.pop()
+        seen += 1
+        if seen > _MOST_VALUES:
+            raise InvalidArgument(f"it has more than {_MOST_VALUES} values")
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value

@@ -103,12 +103,14 @@ def test_a_build_can_be_a_file_of_the_commit(place: Place, repository: str) -> N
     assert "ci/build.yaml from a file" in place.log(build)
     with pytest.raises(exceptions.BadRequest, match="couldn't find"):
         run(place, "filed", commit_sha=COMMIT)
-    place.push(repository, {"ci/build.yaml": "steps: []\nsteps: []\n"}, sha=OTHER)
-    with pytest.raises(exceptions.BadRequest, match="'steps' is given twice"):
-        run(place, "filed", commit_sha=OTHER)
-    place.push(repository, {"ci/build.yaml": "colour: red\n"}, sha=OTHER)
-    with pytest.raises(exceptions.BadRequest, match='Unknown name "colour"'):
-        run(place, "filed", commit_sha=OTHER)
+    for config, said in (
+        ("steps: []\nsteps: []\n", "'steps' is given twice"),
+        ("colour: red\n", 'Unknown name "colour"'),
+        ("steps: &steps\n- name: *steps\n", "more than 200000 values"),
+    ):
+        place.push(repository, {"ci/build.yaml": config}, sha=OTHER)
+        with pytest.raises(exceptions.BadRequest, match=said):
+            run(place, "filed", commit_sha=OTHER)
 
 
 def test_a_trigger_changes_by_mask_or_whole(place: Place, repository: str) -> None:
