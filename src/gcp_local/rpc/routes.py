@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from gcp_local.errors import InvalidArgument
+from gcp_local.rpc.bindings import BINDINGS
 from gcp_local.rpc.protos import Empty, Message, raw
 from gcp_local.rpc.stubs import stubs_of
 
@@ -43,20 +44,6 @@ _PACKAGES = {
 }
 # Whose services have methods by gRPC alone, which are known, too.
 _WITH_GRPC_ALONE = ("google.pubsub_v1", "google.cloud.iam_admin_v1")
-# The REST bindings that a client leaves out: https://cloud.google.com/iam/docs/reference/rest.
-_ACCOUNTS = "/v1/{name=projects/*}/serviceAccounts"
-_ACCOUNT = "/v1/{name=projects/*/serviceAccounts/*}"
-_BINDINGS = {
-    "google.iam.admin.v1.IAM.ListServiceAccounts": ("GET", _ACCOUNTS),
-    "google.iam.admin.v1.IAM.CreateServiceAccount": ("POST", _ACCOUNTS),
-    "google.iam.admin.v1.IAM.GetServiceAccount": ("GET", _ACCOUNT),
-    "google.iam.admin.v1.IAM.DeleteServiceAccount": ("DELETE", _ACCOUNT),
-}
-# Where Cloud Build's operations are: its client's `operations_client` asks there.
-_OPERATIONS = {
-    "google.longrunning.Operations.GetOperation": ("GET", "/v1/{name=operations/**}"),
-    "google.longrunning.Operations.CancelOperation": ("POST", "/v1/{name=operations/**}:cancel"),
-}
 # Whose services define the methods on policies themselves.
 _WITH_POLICIES = ("google.cloud.resourcemanager_v3",)
 # Methods that every service's transport carries along, and whose they really are.
@@ -181,8 +168,8 @@ class RouteTable:
             if method.full_name not in bound
         }
         known = {**alone, **{route.method.full_name: route.method for route in routes}}
-        for name, (verb, template) in (*_BINDINGS.items(), *_OPERATIONS.items()):
-            body = "*" if verb == "POST" else None
+        for name, (verb, template) in BINDINGS.items():
+            body = None if verb in ("GET", "DELETE") else "*"
             routes.append(Route(known[name], verb, template, body))
             alone.pop(name, None)
         return cls(iter(routes), alone.values())

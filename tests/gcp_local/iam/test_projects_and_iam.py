@@ -260,6 +260,28 @@ def test_service_accounts_are_there_by_rest_too(emulator: Emulator, project: str
     assert emulator.call("DELETE", f"/v1/{made['name']}").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("verb", "rest", "method"),
+    [
+        ("PATCH", "", "PatchServiceAccount"),
+        ("POST", ":disable", "DisableServiceAccount"),
+        ("POST", ":getIamPolicy", "GetIamPolicy"),
+        ("POST", ":setIamPolicy", "SetIamPolicy"),
+        ("POST", "/keys", "CreateServiceAccountKey"),
+        ("GET", "/keys", "ListServiceAccountKeys"),
+        ("DELETE", "/keys/0123", "DeleteServiceAccountKey"),
+    ],
+)
+def test_what_accounts_lack_is_named_by_rest_too(
+    emulator: Emulator, project: str, verb: str, rest: str, method: str
+) -> None:
+    account = f"runner@{project}.iam.gserviceaccount.com"
+    path = f"/v1/projects/{project}/serviceAccounts/{account}{rest}"
+    answer = emulator.call(verb, path, json={} if verb in ("POST", "PATCH") else None)
+    assert answer.status_code == 501
+    assert f"google.iam.admin.v1.IAM.{method}" in answer.json()["error"]["message"]
+
+
 def test_what_an_account_signs_the_public_key_verifies(
     emulator: Emulator, credentials: iam_credentials_v1.IAMCredentialsClient
 ) -> None:
