@@ -109,7 +109,7 @@ class BigQuery:
         tables = Tables(self.catalog, self.warehouse, self.streaming, database)
         asker = Asker(executor)
         ddl = Ddl(tables, asker, queries, datasets)
-        writer = Writer(self.catalog, self.warehouse)
+        writer = Writer(self.catalog, self.warehouse, queries)
         loads = LoadJobs(self.catalog, writer, objects)
         families: list[Family] = [
             ddl,

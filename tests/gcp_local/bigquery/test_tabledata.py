@@ -243,6 +243,14 @@ def test_columns_that_are_not_said_take_their_default_value(
     ]  # fmt: skip
 
 
+def test_a_default_value_is_computed_for_each_row(client: Client, dataset: Dataset) -> None:
+    mark = SchemaField("mark", "STRING", default_value_expression="GENERATE_UUID()")
+    schema = [SchemaField("name", "STRING"), mark]
+    table = client.create_table(Table(dataset.table("marked"), schema=schema))
+    assert client.insert_rows_json(table, [{"name": "a"}, {"name": "b"}]) == []
+    assert len({row.mark for row in client.list_rows(table)}) == 2
+
+
 def test_partitions_are_counted_listed_read_and_deleted(client: Client, dataset: Dataset) -> None:
     today = datetime.now(UTC).date()
     days = [today - timedelta(days=back) for back in (0, 1, 1, 2)]

@@ -101,12 +101,15 @@ class Inserter:
         if not any("defaultValueExpression" in dict(field.more) for field in entry.schema):
             return rows
         place = self._catalog.dataset(ref.parent).body.get("location", locations.DEFAULT)
-        values = self._queries.defaults(ref, entry.schema, place)
-        said = {name: _json_of(value) for name, value in values.items()}
+        values = self._queries.defaults(ref, entry.schema, place, len(rows))
         completed = []
-        for row in rows:
+        for row, defaults in zip(rows, values.to_pylist(), strict=True):
             names = {name.lower() for name in row}
-            missing = {name: said[name] for name in said if name.lower() not in names}
+            missing = {
+                name: _json_of(value)
+                for name, value in defaults.items()
+                if name.lower() not in names
+            }
             completed.append({**row, **missing})
         return completed
 

@@ -13,6 +13,8 @@ from gcp_local.bigquery.sql.parsing import parse_expression, parse_query
 from gcp_local.bigquery.sql.session import Session
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gcp_local.bigquery.references import DatasetRef, TableRef
     from gcp_local.bigquery.sql.executor import Executor
     from gcp_local.bigquery.sql.session import Outcome
@@ -24,7 +26,8 @@ _TEXT = re.compile(r"\s*('[^'\\]*'|\"[^\"\\]*\")\s*")
 _FROM_TEXT = ("DATE", "DATETIME", "TIME", "TIMESTAMP")
 _COERCED = {"FLOAT": ("FLOAT", "NUMERIC", "INTEGER"), "NUMERIC": ("NUMERIC", "INTEGER")}
 
-
+# An array has a million elements at most; a table may get more rows at once.
+_BLOCK = 1000
 _ANONYMOUS = re.compile(r"f[0-9]+_")
 
 
@@ -93,21 +96,32 @@ class TableQueries:
         if not (fits or text or given.repeated or said.strip().upper() == "NULL"):
             raise BigQueryError("invalid", f"it has the type {given.sql}, not {field.sql}.")
 
-    def defaults(self, ref: TableRef, schema: Schema, location: str) -> dict[str, Any]:
-        """Compute the columns' default values as they are now, as Python has them, by name."""
-        said = {field.name: dict(field.more).get("defaultValueExpression") for field in schema}
-        values = {
-            field.name: f"CAST(({said[field.name]}) AS {field.sql})"
-            for field in schema
-            if said[field.name] is not None
-        }
-        if not values:
-            return {}
+    def defaults(self, ref: TableRef, schema: Schema, location: str, count: int) -> pa.Table:
+        """Compute the default values that columns have, for so many new rows, each anew.
+
+        Args:
+            ref: the table.
+            schema: its columns; those without a default value are left out.
+            location: its dataset's.
+            count: how many rows.
+
+        """
+        import pyarrow as pa
+
+        said = [(field, dict(field.more).get("defaultValueExpression")) for field in schema]
+        values = [(field, f"CAST(({text}) AS {field.sql})") for field, text in said if text]
+        if not values or not count:
+            return pa.table({field.name: pa.array([], field.arrow) for field, _ in values})
+        blocks, block = (
+            f"UNNEST(GENERATE_ARRAY(1, {most}))" for most in (-(-count // _BLOCK), _BLOCK)
+        )
+        asked = ", ".join(text for _, text in values)
         # They were checked when the table was made.
-        query = f"SELECT {', '.join(values.values())}"
+        query = f"SELECT {asked} FROM {blocks}, {block} LIMIT {count}"  # noqa: S608
         rows = self._run(query, ref.parent, location, dry=False).rows
         assert rows is not None
-        return dict(zip(values, (column[0].as_py() for column in rows.columns), strict=True))
+        columns = zip(values, rows.columns, strict=True)
+        return pa.table({field.name: column.cast(field.arrow) for (field, _), column in columns})
 
     def _run(self, query: str, home: DatasetRef, location: str, *, dry: bool) -> Outcome:
         session = Session(home.project, location, clock.now())

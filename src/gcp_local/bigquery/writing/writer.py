@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
+from gcp_local.bigquery.locations import DEFAULT
 from gcp_local.bigquery.partitions import Partitioning, check_column
 from gcp_local.bigquery.schema import arrow_schema, schema_json
 from gcp_local.bigquery.writing.merging import merged
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from gcp_local.bigquery.catalog import Catalog, Entry
     from gcp_local.bigquery.schema import Field, Schema
+    from gcp_local.bigquery.tables.queries import TableQueries
     from gcp_local.bigquery.warehouse import DataFile, Version, Warehouse
     from gcp_local.bigquery.writing.destination import Destination
 
@@ -43,9 +45,10 @@ class Written:
 class Writer:
     """Writes to tables."""
 
-    def __init__(self, catalog: Catalog, warehouse: Warehouse) -> None:
+    def __init__(self, catalog: Catalog, warehouse: Warehouse, queries: TableQueries) -> None:
         self._catalog = catalog
         self._warehouse = warehouse
+        self._queries = queries
 
     def check(self, destination: Destination) -> Entry | None:
         """Refuse a destination that cannot be written, and give the table if there is one.
@@ -109,7 +112,7 @@ class Writer:
         partitioning = (Partitioning.of(entry.body) if entry else None) or destination.partitioning
         if partitioning is not None:
             check_column(partitioning, schema)
-        fitted = fit(rows, offered, schema)
+        fitted = fit(rows, offered, schema, self._defaults(destination, schema, offered, rows))
         if partitioning is not None:
             fitted = partitioning.stamped(fitted, clock.now(), destination.partition or None)
             _check_rows(fitted, partitioning, destination.partition)
@@ -120,6 +123,17 @@ class Writer:
             self._commit(destination, files, offered)
 
         return Written(commit, rows.num_rows, size)
+
+    def _defaults(
+        self, destination: Destination, schema: Schema, offered: Schema, rows: pa.Table
+    ) -> pa.Table:
+        """Give the default values of columns that are not offered; check those of offered ones."""
+        home = self._catalog.dataset(destination.table.parent)
+        place = str(home.body.get("location", DEFAULT))
+        self._queries.check_defaults(destination.table, offered, place)
+        given = {field.name.lower() for field in offered}
+        missing = tuple(field for field in schema if field.name.lower() not in given)
+        return self._queries.defaults(destination.table, missing, place, rows.num_rows)
 
     def entering(
         self, destination: Destination, files: Sequence[DataFile], offered: Schema
@@ -183,13 +197,14 @@ class Writer:
         return kept
 
 
-def fit(rows: pa.Table, offered: Schema, schema: Schema) -> pa.Table:
-    """Order and name columns as a table has them; those that the rows lack are null.
+def fit(rows: pa.Table, offered: Schema, schema: Schema, defaults: pa.Table) -> pa.Table:
+    """Order and name columns as a table has them; those without even a default value are null.
 
     Args:
         rows: with the offered columns.
         offered: their columns, by other cases of the same names.
         schema: the table's.
+        defaults: what stands in columns that are not offered.
 
     Raises:
         BigQueryError: a null where the table requires a value.
@@ -201,7 +216,9 @@ def fit(rows: pa.Table, offered: Schema, schema: Schema) -> pa.Table:
     columns = []
     for field in schema:
         at = places.get(field.name.lower())
-        if at is None:
+        if at is None and field.name in defaults.column_names:
+            column = defaults.column(field.name)
+        elif at is None:
             column = pa.chunked_array([pa.nulls(rows.num_rows, field.arrow)], type=field.arrow)
         else:
             _check_case(offered[at], field)

@@ -12,7 +12,9 @@ from google.cloud.bigquery import (
     Client,
     LoadJob,
     LoadJobConfig,
+    QueryJobConfig,
     SchemaField,
+    Table,
     TimePartitioning,
 )
 from google.cloud.storage import Bucket
@@ -294,3 +296,30 @@ def test_loaded_rows_can_be_asked_for(client: Client, bucket: Bucket, table: str
     _load(client, bucket, table, "1,x\n2,y\n", schema=_AB)
     rows = client.query_and_wait(f"SELECT a FROM `{table}`")
     assert sorted(row.a for row in rows) == [1, 2]
+
+
+def test_columns_that_are_not_loaded_take_their_default_value(client: Client, table: str) -> None:
+    kind = SchemaField("kind", "STRING", default_value_expression="'small'")
+    mark = SchemaField("mark", "STRING", default_value_expression="GENERATE_UUID()")
+    name = SchemaField("name", "STRING")
+    client.create_table(Table(table, schema=[name, kind, mark]))
+    config = LoadJobConfig(schema=[name])
+    client.load_table_from_file(io.BytesIO(b"a\nb\n"), table, job_config=config).result()
+    rows = list(client.list_rows(table))
+    assert [(row.name, row.kind) for row in rows] == [("a", "small"), ("b", "small")]
+    assert rows[0].mark != rows[1].mark
+    appended = QueryJobConfig(destination=table, write_disposition="WRITE_APPEND")
+    client.query_and_wait("SELECT 'c' AS name", job_config=appended)
+    # The client names all columns of the table, so what the rows lack is null, as on BigQuery.
+    client.load_table_from_json([{"name": "d"}], table).result()
+    found = {row.name: row.kind for row in client.list_rows(table)}
+    assert found == {"a": "small", "b": "small", "c": "small", "d": None}
+
+
+def test_a_load_makes_no_table_with_a_wrong_default_value(client: Client, table: str) -> None:
+    wrong = SchemaField("name", "STRING", default_value_expression="nope(")
+    config = LoadJobConfig(schema=[wrong])
+    with pytest.raises(BadRequest, match="Invalid default value of the column name: Syntax error"):
+        client.load_table_from_json([{"name": "a"}], table, job_config=config).result()
+    with pytest.raises(NotFound):
+        client.get_table(table)
