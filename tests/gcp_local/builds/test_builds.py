@@ -292,6 +292,11 @@ def test_builders_copy_objects(place: Place) -> None:
     assert build.status.name == "SUCCESS", place.log(build)
     copied = place.bucket(f"{place.project}-logs").blob("out/workspace/a.txt")
     assert copied.download_as_text() == "hello"
+    place.bucket(f"{place.project}-logs").blob("in/../../climbed").upload_from_string("")
+    words = ["cp", "-r", f"{place.logs}/in", "x/y"]
+    build = place.run({"name": "gcr.io/cloud-builders/gsutil", "args": words})
+    assert build.status.name == "FAILURE"
+    assert "leads out of x/y" in place.log(build)
 
 
 def test_builds_are_listed_the_newest_first_filtered_and_page_by_page(place: Place) -> None:

@@ -55,6 +55,8 @@ def _copy(words: list[str], flags: set[str]) -> None:
         folder, target = True, f"{target}/"
     for source, name in found:
         to = f"{target.rstrip('/')}/{name}" if folder else target
+        if folder and not to.startswith("gs://") and ".." in Path(name).parts:
+            raise CopyError(f"{source}: its name leads out of {target}")
         if keep and (_exists(to) if to.startswith("gs://") else Path(to).exists()):
             sys.stderr.write(f"Skipping existing item: {to}\n")
             continue
