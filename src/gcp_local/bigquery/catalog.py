@@ -175,6 +175,15 @@ class Catalog:
         self._remove(ref, entry, noun)
         return None
 
+    def remove_expired(self) -> None:
+        """Remove what has expired, though nobody has looked for it."""
+        for row in self._database.rows(
+            "SELECT noun, project, dataset, name FROM bigquery_entries"
+            " WHERE CAST(json_extract(body, '$.expirationTime') AS INTEGER) * 1000 <= ?",
+            clock.micros(clock.now()),
+        ):
+            self.find(TableRef(row["project"], row["dataset"], row["name"]), row["noun"])
+
     def get(self, ref: TableRef, noun: str = "table") -> Entry:
         """Give what has that name.
 
@@ -278,12 +287,14 @@ class Catalog:
 
     def _remove(self, ref: TableRef, entry: Entry, noun: str) -> None:
         with self._database.transaction():
-            self.deleted.keep(noun, ref, entry)
-            self._database.run(
+            # By its uid too: somebody else may have put another in its place since it was read.
+            if self._database.run(
                 "DELETE FROM bigquery_entries WHERE noun = ? AND project = ? AND dataset = ?"
-                " AND name = ?",
+                " AND name = ? AND uid = ?",
                 noun,
                 ref.project,
                 ref.dataset,
                 ref.table,
-            )
+                entry.uid,
+            ):
+                self.deleted.keep(noun, ref, entry)

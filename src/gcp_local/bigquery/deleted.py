@@ -92,13 +92,10 @@ class Deleted:
         )
         return Entry.of(row) if row else None
 
-    def forget(self) -> list[str]:
-        """Forget what was deleted too long ago to be had back; give the uids."""
+    def forget(self) -> None:
+        """Forget what was deleted too long ago to be had back."""
         before = clock.micros(clock.now()) - _LONGEST_HOURS * _HOUR
-        with self._database.transaction():
-            rows = self._database.rows("SELECT uid FROM bigquery_deleted WHERE deleted < ?", before)
-            self._database.run("DELETE FROM bigquery_deleted WHERE deleted < ?", before)
-        return [str(row["uid"]) for row in rows]
+        self._database.run("DELETE FROM bigquery_deleted WHERE deleted < ?", before)
 
 
 def _remembered(deleted: int, body: dict[str, Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gcp_local.bigquery.catalog import Catalog
@@ -12,6 +13,7 @@ from gcp_local.bigquery.datasets import DatasetService
 from gcp_local.bigquery.engine import Engine
 from gcp_local.bigquery.exchange import Exchange
 from gcp_local.bigquery.extracting.jobs import ExtractJobs
+from gcp_local.bigquery.housekeeping import Housekeeper
 from gcp_local.bigquery.jobs.anonymous import AnonymousTables
 from gcp_local.bigquery.jobs.cache import QueryCache
 from gcp_local.bigquery.jobs.queries import QueryJobs
@@ -154,10 +156,10 @@ class BigQuery:
             projects,
             uploads,
         )
-        self.workers: Sequence[Worker] = [self.runner]
-        for uid in self.catalog.deleted.forget():
-            self.warehouse.forget(uid)
+        housekeeper = Housekeeper(self.catalog, self.warehouse)
+        self.workers: Sequence[Worker] = [self.runner, housekeeper]
         scripts.recover()
-        self.warehouse.recover()
+        # Nobody writes yet: files that no version names are those of a server that was killed.
+        housekeeper.tidy(young=timedelta())
         uploads.recover()
         store.recover()

@@ -1,7 +1,7 @@
 """The rows of tables: immutable Parquet files, and each table's versions, which name them.
 
 A change writes new files first and then, in one transaction of the database, a row that names them:
-whatever is killed between leaves files that no version names, which the next start removes. A
+whatever is killed between leaves files that no version names, which are removed in time. A
 version is never changed, so a query reads the one that it began with; time travel reads an older
 one; a snapshot or copy names the same files.
 """
@@ -9,6 +9,7 @@ one; a snapshot or copy names the same files.
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -83,15 +84,34 @@ class Warehouse:
         self._database = database
         self.folder = folder
 
-    def recover(self) -> None:
-        """Remove files that no version names. Only at the start, when nobody writes."""
+    def remove_unnamed(self, young: timedelta) -> None:
+        """Remove files that no version names.
+
+        Args:
+            young: those that were written less than this ago stay: whoever writes may be about to
+                commit them.
+
+        """
         if not self.folder.is_dir():
             return
+        # Before the versions: what is written and committed meanwhile is not looked at.
+        before = time.time() - young.total_seconds()
+        there = [path for path in self.folder.iterdir() if path.stat().st_mtime <= before]
         rows = self._database.rows("SELECT files FROM bigquery_versions")
         known = {each[0] for row in rows for each in json.loads(row["files"])}
-        for path in self.folder.iterdir():
+        for path in there:
             if path.name not in known:
                 path.unlink()
+
+    def forget_old(self) -> None:
+        """Forget versions that nobody can ask for: of tables that are gone, and too old ones."""
+        self._database.run(
+            "DELETE FROM bigquery_versions WHERE uid NOT IN"
+            " (SELECT uid FROM bigquery_entries UNION SELECT uid FROM bigquery_deleted)"
+            " OR number < (SELECT max(number) FROM bigquery_versions AS later"
+            "   WHERE later.uid = bigquery_versions.uid AND later.committed <= ?)",
+            clock.micros(clock.now() - WINDOW),
+        )
 
     def current(self, uid: str) -> Version:
         """Give the newest version of a table."""
@@ -157,18 +177,7 @@ class Warehouse:
                 version.committed,
                 json.dumps([[file.name, file.rows, file.bytes] for file in everything]),
             )
-            self._prune(uid)
         return version
-
-    def _prune(self, uid: str) -> None:
-        """Forget versions that were followed by others before the time travel window began."""
-        self._database.run(
-            "DELETE FROM bigquery_versions WHERE uid = ? AND number < (SELECT max(number)"
-            " FROM bigquery_versions WHERE uid = ? AND committed <= ?)",
-            uid,
-            uid,
-            clock.micros(clock.now() - WINDOW),
-        )
 
     def _compacted(self, files: tuple[DataFile, ...]) -> tuple[DataFile, ...]:
         """Join small files, as streaming makes many, but for the newest."""
@@ -184,10 +193,6 @@ class Warehouse:
             return files
         joined = replace(self.write(rows), bytes=sum(file.bytes for file in small))
         return (*(file for file in old if file.rows >= _GROUP), joined, *new)
-
-    def forget(self, uid: str) -> None:
-        """Forget a table's versions. Its files go with the next start, if no other names them."""
-        self._database.run("DELETE FROM bigquery_versions WHERE uid = ?", uid)
 
     def paths(self, version: Version) -> list[Path]:
         """Tell where the files of a version are."""

@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from gcp_local import clock
 from gcp_local.bigquery.warehouse import StaleError, Warehouse, logical_bytes
 from gcp_local.resources.database import Database
 
@@ -84,32 +82,6 @@ def test_many_small_files_are_joined(warehouse: Warehouse) -> None:
     assert (after.rows, after.bytes) == (20_300, 20_300 * 8)
     assert sum(_values(warehouse, "t")) == sum(range(20_000)) + sum(range(300))
     assert warehouse.read(before, _SHAPE).num_rows == 20_200
-
-
-def test_versions_go_when_nobody_can_go_back_to_them(
-    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = clock.now()
-    for days, value in ((0, 1), (1, 2), (7.5, 3), (9, 4)):
-        moment = now + timedelta(days=days)
-        monkeypatch.setattr(clock, "now", lambda moment=moment: moment)
-        warehouse.commit("t", [warehouse.write(_rows(value))])
-    assert warehouse.at("t", now + timedelta(hours=12)) is None
-    kept = warehouse.at("t", now + timedelta(days=3))
-    assert kept is not None
-    assert warehouse.read(kept, _SHAPE).column("n").to_pylist() == [2]
-    warehouse.recover()
-    assert len(list(warehouse.folder.iterdir())) == 3
-
-
-def test_files_that_no_version_names_go_with_the_next_start(warehouse: Warehouse) -> None:
-    named = warehouse.write(_rows(1))
-    warehouse.write(_rows(2))
-    warehouse.commit("t", [named])
-    warehouse.commit("copy", [named])
-    warehouse.forget("t")
-    warehouse.recover()
-    assert [path.name for path in warehouse.folder.iterdir()] == [named.name]
 
 
 def test_bytes_are_counted_as_bigquery_bills_them() -> None:
