@@ -195,7 +195,7 @@ class TrainedModel:
 
     def by_column(self, values: Floats) -> Floats:
         """Add up, along the last axis, the features that come from one column."""
-        columns = list(dict.fromkeys(map(_column_of, self.encoders)))
+        columns = self.columns
         total = np.zeros((*values.shape[:-1], len(columns)))
         at = 0
         for encoder in self.encoders:
@@ -207,7 +207,12 @@ class TrainedModel:
     @property
     def columns(self) -> list[str]:
         """The names of what `by_column` gives."""
-        return list(dict.fromkeys(map(_column_of, self.encoders)))
+        return list(self.origins)
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Of which column, after TRANSFORM, each of `columns` is; a struct's fields are several."""
+        return {_column_of(encoder): encoder.column for encoder in self.encoders}
 
     @property
     def _outputs(self) -> int:

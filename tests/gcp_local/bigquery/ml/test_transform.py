@@ -176,6 +176,28 @@ def test_the_model_knows_its_inputs_and_its_features(transformed: Client) -> Non
         )
 
 
+def test_importance_is_that_of_the_columns_before_the_transformation(warehouse: Client) -> None:
+    create(
+        warehouse,
+        "d.transformed_trees",
+        "SELECT age, spend, plan, vip, `left` FROM d.customers",
+        transform="age + spend AS both, ML.BUCKETIZE(age, [50]) AS bucket, plan, vip, `left`",
+        model_type="BOOSTED_TREE_CLASSIFIER",
+        input_label_cols=["left"],
+        max_iterations=3,
+    )
+    found = {
+        row["feature"]: (row["importance_weight"], row["importance_gain"])
+        for row in warehouse.query_and_wait(
+            "SELECT * FROM ML.FEATURE_IMPORTANCE(MODEL d.transformed_trees)"
+        )
+    }
+    assert list(found) == ["age", "spend", "plan", "vip"]
+    # Of `spend` there is one feature; of `age` that one, too, and the bucket.
+    assert found["age"][0] > found["spend"][0] > 0
+    assert found["age"][1] > found["spend"][1]
+
+
 def test_an_endpoint_transforms_what_it_is_asked(transformed: Client, emulator: Emulator) -> None:
     name = f"m_{uuid.uuid4().hex[:12]}"
     transformed.query_and_wait(

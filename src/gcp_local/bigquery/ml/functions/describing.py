@@ -90,20 +90,18 @@ def weights(request: Request) -> Outcome:
 
 
 def feature_importance(request: Request) -> Outcome:
-    """ML.FEATURE_IMPORTANCE: a row a column, of trees."""
+    """ML.FEATURE_IMPORTANCE: a row a column of the training data, of trees."""
     _alone(request)
-    if not request.model.grows_trees:
+    model = request.model
+    if not model.grows_trees:
         raise _unsupported(request)
-    if request.model.transform:
-        raise BigQueryError.lacking(
-            "ML.FEATURE_IMPORTANCE of models with a TRANSFORM clause", location="query"
-        )
-    rows = [
+    rows = _before_transform(model) if model.transform else model.importance
+    listed = [
         {"feature": each["feature"]}
         | {f"importance_{kind}": each[kind] for kind in ("weight", "gain", "cover")}
-        for each in request.model.importance
+        for each in rows
     ]
-    return _answer(request, _IMPORTANCE, rows)
+    return _answer(request, _IMPORTANCE, listed)
 
 
 def global_explain(request: Request) -> Outcome:
@@ -123,6 +121,38 @@ def global_explain(request: Request) -> Outcome:
     ]
     schema = (Field("class_name", "STRING"), *_EXPLANATION) if by_class else _EXPLANATION
     return _answer(request, schema, rows)
+
+
+def _before_transform(model: TrainedModel) -> list[dict[str, Any]]:
+    """Give each column that TRANSFORM reads the importance of all features that are made of it."""
+    readers = _readers(model)
+    features = dict(zip(model.columns, model.importance, strict=True))
+    rows = []
+    for field in model.inputs:
+        parts = [
+            features[name] for name in model.columns if name in readers.get(field.name.lower(), ())
+        ]
+        times = sum(part["weight"] for part in parts)
+        row = {"feature": field.name, "weight": times}
+        for kind in ("gain", "cover"):
+            row[kind] = sum(part[kind] * part["weight"] for part in parts) / max(times, 1)
+        rows.append(row)
+    return rows
+
+
+def _readers(model: TrainedModel) -> dict[str, set[str]]:
+    """Find, of each column that TRANSFORM reads, the names of the features that are made of it."""
+    from sqlglot import exp
+
+    from gcp_local.bigquery.sql.parsing import parse_query
+
+    found: dict[str, set[str]] = {}
+    for item in parse_query(f"SELECT {model.transform}").expressions:
+        made = item.alias_or_name.lower()
+        names = {name for name, column in model.origins.items() if column.lower() == made}
+        for column in item.find_all(exp.Column):
+            found.setdefault(column.name.lower(), set()).update(names)
+    return found
 
 
 def _weights_of(
