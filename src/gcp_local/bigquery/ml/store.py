@@ -67,9 +67,8 @@ class ModelStore:
         try:
             return entry, self._read(entry.uid)
         except FileNotFoundError:
-            raise BigQueryError(
-                "internalError", f"The file of the model {ref} is gone from the state folder."
-            ) from None
+            name = f"{ref}; it is listed, but its file is gone from the state folder."
+            raise BigQueryError.not_found("Model", name) from None
 
     def content(self, entry: Entry) -> bytes:
         """Give a model's file."""

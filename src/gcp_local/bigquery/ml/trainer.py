@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import sys
 import threading
 import uuid
@@ -90,9 +91,15 @@ class Trainer:
         refusal = folder / REFUSAL_FILE
         if refusal.exists():
             raise BigQueryError("invalidQuery", refusal.read_text(), location="query")
+        if code == -signal.SIGKILL:
+            message = "Resources exceeded: the training was killed, most likely for want of memory."
+            raise BigQueryError("resourcesExceeded", message, location="query")
         if code or not (folder / MODEL_FILE).exists():
             tail = log.read_text(errors="replace")[-_TAIL:].strip() if log.exists() else ""
-            raise BigQueryError("internalError", f"The training ended with code {code}: {tail}")
+            # No `internalError`: clients repeat those for ten minutes, and it would fail again.
+            raise BigQueryError.lacking(
+                f"what this training needs; it ended with code {code}: {tail}", location="query"
+            )
 
 
 def _command(folder: Path, log: Path) -> Command:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +71,16 @@ def test_models_are_listed_and_changed(warehouse: Client) -> None:
     warehouse.query_and_wait("ALTER MODEL IF EXISTS d.absent SET OPTIONS(description='x')")
 
 
-LINEAR = (
-    "MODEL d.told OPTIONS(model_type='LINEAR_REG', input_label_cols=['next_spend'])"
-    " AS SELECT age, spend, next_spend FROM d.customers"
+TOLD = (
+    "MODEL d.told OPTIONS(model_type='BOOSTED_TREE_REGRESSOR', input_label_cols=['next_spend'],"
+    " max_iterations=1) AS SELECT age, spend, next_spend FROM d.customers"
 )
 
 
 def test_of_two_trainings_of_one_name_one_job_tells_what_it_made(
     warehouse: Client, emulator: Emulator
 ) -> None:
-    jobs = [warehouse.query(f"CREATE {LINEAR}") for _ in range(2)]
+    jobs = [warehouse.query(f"CREATE {TOLD}") for _ in range(2)]
     for job in jobs:
         while not job.done():
             time.sleep(0.02)
@@ -88,15 +91,15 @@ def test_of_two_trainings_of_one_name_one_job_tells_what_it_made(
     assert (made.statement_type, made.ddl_operation_performed) == ("CREATE_MODEL", "CREATE")
     statistics = made._properties["statistics"]["query"]
     assert statistics["ddlTargetTable"]["tableId"] == "told"
-    assert statistics["mlStatistics"]["modelType"] == "LINEAR_REGRESSION"
+    assert statistics["mlStatistics"]["modelType"] == "BOOSTED_TREE_REGRESSOR"
     assert statistics["mlStatistics"]["trainingType"] == "SINGLE_TRAINING"
     assert len(statistics["mlStatistics"]["iterationResults"]) == 1
-    skipped = _done(warehouse, LINEAR.replace("MODEL", "CREATE MODEL IF NOT EXISTS"))
+    skipped = _done(warehouse, TOLD.replace("MODEL", "CREATE MODEL IF NOT EXISTS"))
     assert skipped.ddl_operation_performed == "SKIP"
     with pytest.raises(Conflict, match=r"Already Exists: Model .*:d.told"):
-        warehouse.query_and_wait(f"CREATE {LINEAR}")
+        warehouse.query_and_wait(f"CREATE {TOLD}")
     with pytest.raises(Conflict, match=r"Already Exists: Table .*:d.customers"):
-        warehouse.query_and_wait(f"CREATE {LINEAR}".replace("d.told", "d.customers"))
+        warehouse.query_and_wait(f"CREATE {TOLD}".replace("d.told", "d.customers"))
     kept = set((emulator.state / "bigquery_models").iterdir())
     dropped = _done(warehouse, "DROP MODEL d.told")
     assert (dropped.statement_type, dropped.ddl_operation_performed) == ("DROP_MODEL", "DROP")
@@ -186,14 +189,18 @@ def test_trees_are_exported_for_xgboost_and_its_prebuilt_container(
     assert refused.value.code == 501
 
 
-def test_a_training_that_is_cancelled_ends_and_leaves_no_model(warehouse: Client) -> None:
-    # So many rounds would take minutes.
-    job = warehouse.query(
-        "CREATE MODEL d.endless OPTIONS(model_type='BOOSTED_TREE_CLASSIFIER',"
-        " input_label_cols=['left'], max_iterations=1000000, early_stop=FALSE)"
-        f" AS {QUERY}"
-    )
-    time.sleep(0.5)
+# So many rounds would take minutes.
+ENDLESS = (
+    "CREATE MODEL d.endless OPTIONS(model_type='BOOSTED_TREE_CLASSIFIER',"
+    f" input_label_cols=['left'], max_iterations=1000000, early_stop=FALSE) AS {QUERY}"
+)
+
+
+def test_a_training_that_is_cancelled_ends_and_leaves_no_model(
+    warehouse: Client, emulator: Emulator
+) -> None:
+    job = warehouse.query(ENDLESS)
+    assert _trainings(emulator.state)
     begun = time.monotonic()
     job.cancel()
     while not job.done():
@@ -203,6 +210,32 @@ def test_a_training_that_is_cancelled_ends_and_leaves_no_model(warehouse: Client
     assert job.error_result["reason"] == "stopped"
     with pytest.raises(NotFound):
         warehouse.get_model("d.endless")
+
+
+def test_a_training_that_is_killed_is_not_repeated_by_the_client(
+    warehouse: Client, emulator: Emulator
+) -> None:
+    job = warehouse.query(ENDLESS.replace("endless", "killed"))
+    (process,) = _trainings(emulator.state)
+    os.kill(process, signal.SIGKILL)
+    with pytest.raises(BadRequest, match="Resources exceeded: the training was killed") as refused:
+        job.result(timeout=20)
+    assert refused.value.errors[0]["reason"] == "resourcesExceeded"
+    with pytest.raises(NotFound):
+        warehouse.get_model("d.killed")
+
+
+def _trainings(state: Path) -> list[int]:
+    """Wait for the trainings that a server runs, and give their processes."""
+    found: list[int] = []
+    while not found:
+        time.sleep(0.02)
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (folder / "cmdline").read_bytes().decode().split("\0")
+                if "gcp_local.bigquery.ml.train" in words and words[3].startswith(str(state)):
+                    found.append(int(folder.name))
+    return found
 
 
 def test_models_survive_a_kill_and_half_made_ones_are_swept(tmp_path: Path) -> None:
@@ -228,11 +261,8 @@ def test_models_survive_a_kill_and_half_made_ones_are_swept(tmp_path: Path) -> N
         fill(client, "d", "customers", customers(200))
         create(client, "d.kept", QUERY, model_type="BOOSTED_TREE_CLASSIFIER", labels=["left"])
         before = evaluated(client)
-        client.query(
-            "CREATE MODEL d.half OPTIONS(model_type='BOOSTED_TREE_CLASSIFIER',"
-            f" input_label_cols=['left'], max_iterations=1000000, early_stop=FALSE) AS {QUERY}"
-        )
-        time.sleep(0.3)
+        client.query(ENDLESS.replace("endless", "half"))
+        assert _trainings(state)
     finally:
         server.kill()
     (folder,) = (state / "bigquery_models").iterdir()
