@@ -1,7 +1,8 @@
 """Fitting: regressions by scikit-learn, boosted trees by XGBoost.
 
 Differs from BigQuery's gradient descent in how it gets there, not in what it looks for: the least
-loss with the regularisation that was asked for. The same rows in the same order give the same mode
+loss with the regularisation that was asked for. The same rows in the same order give the same
+model.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from gcp_local.bigquery.ml.asking import Asker
 from gcp_local.bigquery.ml.encoding import ColumnError
+from gcp_local.bigquery.ml.libraries import without
 from gcp_local.bigquery.ml.metrics import decide
 from gcp_local.bigquery.ml.model import TrainedModel
 from gcp_local.bigquery.ml.values import text_of
@@ -146,6 +147,7 @@ def _value(field: Field, value: Any) -> Any:
 if __name__ == "__main__":
     try:
         where = Asker(os.environ["STORAGE_EMULATOR_HOST"], os.environ["GOOGLE_CLOUD_PROJECT"])
-        listen(os.environ, predictor(fetch(os.environ), where))
+        with without("pandas", "sklearn"):
+            listen(os.environ, predictor(fetch(os.environ), where))
     except UnservableError as error:
         sys.exit(f"The model cannot be served: {error}.")

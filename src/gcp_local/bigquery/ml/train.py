@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from gcp_local.bigquery.ml import metrics
 from gcp_local.bigquery.ml.encoding import ColumnError, encode, learn, statistics
 from gcp_local.bigquery.ml.learning import Fitted, Rows, fit
+from gcp_local.bigquery.ml.libraries import without
 from gcp_local.bigquery.ml.model import Label, TrainedModel
 from gcp_local.bigquery.ml.order import (
     DATA_FILE,
@@ -229,11 +230,10 @@ def main(arguments: Sequence[str]) -> int:
     given = folder / INPUTS_FILE
     inputs = read_rows(given) if given.exists() else data
     order = Order.load(folder / ORDER_FILE)
-    if order.options.model_type.startswith("BOOSTED_TREE"):
-        # XGBoost would load it, a second and more, and does without.
-        sys.modules["sklearn"] = None  # type: ignore[assignment]
+    needless = ["sklearn"] if order.options.model_type.startswith("BOOSTED_TREE") else []
     try:
-        model, holdout = train(order, data, inputs)
+        with without("pandas", *needless):
+            model, holdout = train(order, data, inputs)
     except (RefusedError, ColumnError, SplitError) as error:
         (folder / REFUSAL_FILE).write_text(str(error))
         return 0

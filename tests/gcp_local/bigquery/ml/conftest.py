@@ -56,9 +56,13 @@ def fill(client: Client, dataset: str, name: str, rows: list[dict[str, Any]]) ->
 
 
 def create(client: Client, name: str, query: str, *, transform: str = "", **options: Any) -> None:
+    client.query_and_wait(statement(name, query, transform=transform, **options))
+
+
+def statement(name: str, query: str, *, transform: str = "", **options: Any) -> str:
     said = ", ".join(f"{key}={_written(value)}" for key, value in options.items())
     clause = f"TRANSFORM({transform})" if transform else ""
-    client.query_and_wait(f"CREATE MODEL {name} {clause} OPTIONS({said}) AS {query}")
+    return f"CREATE MODEL {name} {clause} OPTIONS({said}) AS {query}"
 
 
 def _written(value: Any) -> str:
@@ -80,21 +84,23 @@ def warehouse(emulator: Emulator) -> Client:
     fill(client, "d", "customers", customers())
     split: dict[str, Any] = {"data_split_method": "CUSTOM", "data_split_col": "held"}
     common: dict[str, Any] = {"input_label_cols": ["left"], **split, "enable_global_explain": True}
-    create(client, "d.logistic", QUERY, model_type="logistic_reg", **common)
-    create(client, "d.trees", QUERY, model_type="BOOSTED_TREE_CLASSIFIER", **common)
-    create(
-        client,
-        "d.linear",
-        "SELECT age, spend, next_spend, held FROM d.customers",
-        model_type="LINEAR_REG",
-        **{**common, "input_label_cols": ["next_spend"]},
+    statements = (
+        statement("d.logistic", QUERY, model_type="logistic_reg", **common),
+        statement("d.trees", QUERY, model_type="BOOSTED_TREE_CLASSIFIER", **common),
+        statement(
+            "d.linear",
+            "SELECT age, spend, next_spend, held FROM d.customers",
+            model_type="LINEAR_REG",
+            **{**common, "input_label_cols": ["next_spend"]},
+        ),
+        statement(
+            "d.several",
+            "SELECT age, IFNULL(spend + next_spend, 0) AS both, `left`, plan, held"
+            " FROM d.customers WHERE plan IS NOT NULL",
+            model_type="LOGISTIC_REG",
+            **{**common, "input_label_cols": ["plan"]},
+        ),
     )
-    create(
-        client,
-        "d.several",
-        "SELECT age, IFNULL(spend + next_spend, 0) AS both, `left`, plan, held FROM d.customers"
-        " WHERE plan IS NOT NULL",
-        model_type="LOGISTIC_REG",
-        **{**common, "input_label_cols": ["plan"]},
-    )
+    for job in [client.query(each) for each in statements]:
+        job.result()
     return client

@@ -25,6 +25,8 @@ OPTIONS = (
     f"input_label_cols=['{LABEL}'], data_split_method='CUSTOM', data_split_col='is_eval',"
     " auto_class_weights=TRUE"
 )
+LOGISTIC = "model_type='LOGISTIC_REG'"
+TREES = "model_type='BOOSTED_TREE_CLASSIFIER', max_iterations=50, early_stop=FALSE"
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +56,19 @@ def churn(emulator: Emulator, rows: list[dict[str, Any]]) -> Client:
     )
     client.create_dataset("churn")
     client.load_table_from_dataframe(pd.DataFrame(rows), "churn.customers").result()
-    for name, order in (("plain", ""), ("shuffled", "ORDER BY Credit_Limit, Total_Trans_Amt")):
-        client.query_and_wait(
-            f"CREATE MODEL churn.{name} OPTIONS(model_type='LOGISTIC_REG', {OPTIONS})"
+    jobs = [
+        client.query(
+            f"CREATE MODEL churn.{name} OPTIONS({options}, {OPTIONS})"
             f" AS SELECT * FROM churn.customers {order}"
         )
+        for name, options, order in (
+            ("plain", LOGISTIC, ""),
+            ("shuffled", LOGISTIC, "ORDER BY Credit_Limit, Total_Trans_Amt"),
+            ("trees", TREES, ""),
+        )
+    ]
+    for job in jobs:
+        job.result()
     return client
 
 
@@ -93,10 +103,6 @@ def test_the_same_rows_in_another_order_give_the_same_model(churn: Client) -> No
 
 
 def test_boosted_trees_are_as_good_as_they_are_known_to_be(churn: Client) -> None:
-    churn.query_and_wait(
-        f"CREATE MODEL churn.trees OPTIONS(model_type='BOOSTED_TREE_CLASSIFIER', {OPTIONS},"
-        " max_iterations=50, learn_rate=0.3, early_stop=FALSE) AS SELECT * FROM churn.customers"
-    )
     (found,) = churn.query_and_wait("SELECT * FROM ML.EVALUATE(MODEL churn.trees)")
     assert found["roc_auc"] > 0.985
     predicted = churn.query_and_wait(

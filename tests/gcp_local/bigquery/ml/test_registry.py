@@ -62,8 +62,9 @@ def test_a_model_is_registered_replaced_and_dropped_with_its_version(
 ) -> None:
     name = new_id()
     statement = (
-        "MODEL d.registered OPTIONS(model_type='LINEAR_REG', input_label_cols=['next_spend'],"
-        f" model_registry='VERTEX_AI', vertex_ai_model_id='{name}',"
+        "MODEL d.registered OPTIONS(model_type='BOOSTED_TREE_REGRESSOR', max_iterations=2,"
+        " input_label_cols=['next_spend'], model_registry='VERTEX_AI',"
+        f" vertex_ai_model_id='{name}',"
         f" vertex_ai_model_version_aliases=['champion']) AS {LINEAR}"
     )
     warehouse.query_and_wait(f"CREATE {statement}")

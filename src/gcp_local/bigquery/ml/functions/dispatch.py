@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.ml.functions.request import Request
+from gcp_local.bigquery.ml.libraries import without
 from gcp_local.bigquery.ml.reading import reference
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ class ModelFunctions:
         )
         module = import_module(f"gcp_local.bigquery.ml.functions.{FUNCTIONS[name]}")
         answer: Callable[[Request], Outcome] = getattr(module, name.lower())
-        return answer(request)
+        with without("sklearn"):
+            return answer(request)
 
 
 def _is_rows(node: Expr) -> bool:
