@@ -44,8 +44,8 @@ class Checked:
     location: str | None = None
 
 
-def _nothing() -> None:
-    """Commit what needs no commit."""
+def nothing() -> None:
+    """Enter nothing: the job did it itself, or only read."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Result:
     """
 
     statistics: Mapping[str, Any]
-    commit: Callable[[], None] = _nothing
+    commit: Callable[[], None] = nothing
     errors: Sequence[Mapping[str, Any]] = ()
     configuration: Mapping[str, Any] = field(default_factory=dict)
 

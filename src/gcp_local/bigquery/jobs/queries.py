@@ -11,7 +11,7 @@ from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.jobs.billing import bytes_billed, check_limit
 from gcp_local.bigquery.jobs.cache import Kept, QueryCache
 from gcp_local.bigquery.jobs.children import ChildJobs
-from gcp_local.bigquery.jobs.kinds import Checked, Job, Result
+from gcp_local.bigquery.jobs.kinds import Checked, Job, Result, nothing
 from gcp_local.bigquery.jobs.parameters import read_parameters
 from gcp_local.bigquery.jobs.places import (
     check_location,
@@ -158,7 +158,7 @@ class QueryJobs:
         if destination is not None and dry:
             self._writer.schema(destination, outcome.schema)
         if outcome.rows is None:
-            return _target(outcome), _nothing
+            return _target(outcome), nothing
         if destination is None:
             return self._anonymous.keep(job.ref, outcome.rows, outcome.schema)
         written = self._writer.write(destination, outcome.rows, outcome.schema)
@@ -178,10 +178,6 @@ class QueryJobs:
             self._cache.put(key, kept)
 
         return then
-
-
-def _nothing() -> None:
-    """Enter nothing: the statement did it itself."""
 
 
 def _check_possible(query: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gcp_local import clock
 from gcp_local.bigquery.engine import Cancellation
 from gcp_local.bigquery.errors import BigQueryError, proto_of
-from gcp_local.bigquery.jobs.kinds import Job, Kind, Result
+from gcp_local.bigquery.jobs.kinds import Job, Kind, Result, nothing
 from gcp_local.errors import ApiError
 
 if TYPE_CHECKING:
@@ -139,7 +139,8 @@ class JobRunner:
         configuration = body["configuration"]
         own = {**configuration[kind], **result.configuration}
         with self.store.database.transaction():
-            job.cancellation.check()
+            if result.commit is not nothing:  # else it is too late: what it did is done
+                job.cancellation.check()
             result.commit()
             done = {
                 **body,
