@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gcp_local import clock
+from gcp_local.bigquery.errors import BigQueryError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -138,13 +139,24 @@ class Warehouse:
         return _version(row) if row else None
 
     def write(self, rows: pa.Table) -> DataFile:
-        """Write rows to a file, which belongs to no table until it is committed."""
+        """Write rows to a file, which belongs to no table until it is committed.
+
+        Raises:
+            BigQueryError: they have a type that Parquet lacks.
+
+        """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{uuid.uuid4().hex}.parquet"
         # Small groups: a page of rows reads no more than those that it lies in.
-        pq.write_table(rows, self.folder / name, row_group_size=_GROUP)
+        try:
+            pq.write_table(rows, self.folder / name, row_group_size=_GROUP)
+        except pa.ArrowNotImplementedError:
+            (self.folder / name).unlink(missing_ok=True)
+            what = "values of the type INTERVAL in results and tables; CAST them to STRING"
+            raise BigQueryError.lacking(what, location="query") from None
         return DataFile(name, rows.num_rows, logical_bytes(rows))
 
     def commit(

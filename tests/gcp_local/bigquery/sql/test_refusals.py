@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from google.api_core.exceptions import BadRequest, GoogleAPICallError
+from google.api_core.exceptions import BadRequest, GoogleAPICallError, NotFound
 from google.cloud.bigquery import Client
 
 T = "(SELECT 1 AS a, 'x' AS b)"
@@ -45,20 +45,33 @@ T = "(SELECT 1 AS a, 'x' AS b)"
         ("SELECT @x", r"Query parameter 'x' not found at \[1:8\]"),
         ("SELECT (SELECT 1, 2)", r"Scalar subquery cannot have more than one column"),
         ("SELECT [1, NULL]", r"Array cannot have a null element"),
-        ("SELECT x FROM UNNEST([STRUCT(1 AS a)]) AS x GROUP BY [1]", r"Grouping by expressions of type ARRAY"),
+        ("SELECT x FROM UNNEST([STRUCT(1 AS a)]) AS x GROUP BY [1]", r"Grouping by expressions of type ARRAY is not allowed"),
+        ("SELECT [1] = [1]", r"Equality is not defined for arguments of type ARRAY<INT64> at \[1:8\]"),
+        ("SELECT JSON '1' != JSON '2'", r"Inequality is not defined for arguments of type JSON at \[1:8\]"),
+        ("SELECT (1, 2) < (1, 3)", r"Less than is not defined for arguments of type STRUCT<INT64, INT64> at \[1:8\]"),
+        ("SELECT EXTRACT(HOUR FROM DATE '2024-01-01')", r"EXTRACT from DATE does not support the HOUR date part at \[1:16\]"),
+        ("SELECT CAST(DATE '2024-01-01' AS INT64)", r"Invalid cast from DATE to INT64 at \[1:13\]"),
+        (f"SELECT SUM(a) OVER (ORDER BY a ROWS BETWEEN CURRENT ROW AND 1 PRECEDING) FROM {T}", r"Starting window framing expression cannot be CURRENT ROW when the ending window framing expression is OFFSET PRECEDING"),
+        (f"SELECT SUM(a) OVER (ORDER BY a ROWS BETWEEN 1 FOLLOWING AND CURRENT ROW) FROM {T}", r"Ending window framing expression cannot be CURRENT ROW when the starting window framing expression is OFFSET FOLLOWING"),
+        ("SELECT 1 FROM test-5cf9a-2x.d.t", r"Not found: Dataset test-5cf9a-2x:d"),
         ("SELECT a.b FROM (SELECT 1 AS a)", r"Cannot access field b on a value with type INT64 at \[1:10\]"),
     ],
 )  # fmt: skip
 def test_a_query_that_bigquery_refuses_is_refused_in_its_words(
     client: Client, query: str, message: str
 ) -> None:
-    with pytest.raises(BadRequest, match=message):
+    with pytest.raises((BadRequest, NotFound), match=message):
         client.query_and_wait(query)
 
 
 @pytest.mark.parametrize(
     "query",
-    ["FROM x |> SELECT 1", "SELECT BIGNUMERIC '1'", "SELECT 1 INTERSECT ALL SELECT 1"],
+    [
+        "FROM x |> SELECT 1",
+        "SELECT BIGNUMERIC '1'",
+        "SELECT 1 INTERSECT ALL SELECT 1",
+        "SELECT DATE '2024-03-01' - DATE '2024-02-01'",
+    ],
 )
 def test_a_query_that_the_stand_in_cannot_run_says_so(client: Client, query: str) -> None:
     with pytest.raises(GoogleAPICallError, match="The embedded cloud's BigQuery lacks"):

@@ -42,6 +42,10 @@ def values(client: Client, query: str, *parameters: Any) -> list[tuple[Any, ...]
         ("SELECT SUM(x) OVER w FROM UNNEST([1, 2]) AS x WINDOW w AS (ORDER BY x) ORDER BY 1", [(1,), (3,)]),
         ("SELECT SUM(CAST(x AS NUMERIC)) / 3 FROM UNNEST([1]) AS x", [(Decimal("0.333333333"),)]),
         ("SELECT COUNT(*), SUM(x), ARRAY_AGG(x) FROM UNNEST(ARRAY<INT64>[]) AS x", [(0, None, [])]),
+        ("SELECT COUNTIF(x > 1), COUNTIF(NULL) FROM UNNEST([CAST(NULL AS INT64)]) AS x", [(0, 0)]),
+        ("SELECT x FROM UNNEST([1.0, CAST('nan' AS FLOAT64), 3.0]) AS x WHERE x > 1", [(3.0,)]),
+        ("SELECT x > 1, x >= 1, x < 1, 1 < x, 1 <= x, x = x, x != x, x BETWEEN 1 AND x FROM UNNEST([CAST('nan' AS FLOAT64)]) AS x", [(False, False, False, False, False, False, True, False)]),
+        ("SELECT CAST(DATE '2024-03-01' - DATE '2024-02-01' AS STRING)", [("0-0 29 0:0:0",)]),
     ],
 )  # fmt: skip
 def test_queries_give_what_bigquery_gives(

@@ -88,7 +88,8 @@ def _nested(sql: str, given: Type, wanted: Type, node: exp.Expr, context: Compil
 
 
 def _invalid(given: Type, wanted: Type, node: exp.Expr) -> BigQueryError:
-    return refusal(f"Invalid cast from {given} to {wanted}", node)
+    value = node.this if node.key in ("cast", "trycast") else node
+    return refusal(f"Invalid cast from {given} to {wanted}", value)
 
 
 def interval_text_sql(sql: str, context: Compilation) -> str:

@@ -390,7 +390,10 @@ class _Reading:
         if kind is None or kind.kind in ("JSON", "ARRAY", "STRUCT"):
             raise operators.no_signature("operator BETWEEN", node, given, "ANY BETWEEN ANY AND ANY")
         a, b, c = (converted(each, kind) for each in given)
-        return made(f"({a.sql} BETWEEN {b.sql} AND {c.sql})", BOOL, a, b, c, node=node)
+        sql = f"({a.sql} BETWEEN {b.sql} AND {c.sql})"
+        if kind.kind == "FLOAT64":
+            sql = f"({sql} AND {operators.compared_sql('<=', a, c)})"
+        return made(sql, BOOL, a, b, c, node=node)
 
     def _like(self, node: exp.Like) -> Typed:
         value = self.read(node.this)

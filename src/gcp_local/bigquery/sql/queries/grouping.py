@@ -88,7 +88,8 @@ class Grouping:
         if any(part.analytic for part in value.walk()):
             raise refusal("Analytic function not allowed in GROUP BY", node)
         if value.type.kind in ("ARRAY", "JSON", "GEOGRAPHY"):
-            raise refusal(f"Grouping by expressions of type {value.type} is not allowed", node)
+            what = f"Grouping by expressions of type {value.type.kind} is not allowed"
+            raise refusal(what, node)
         self._keys.add(value.sql)
         # A literal would be a position for DuckDB.
         return self._items[at].key if at is not None and value.literal else value.sql

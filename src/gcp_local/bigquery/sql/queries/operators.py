@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
 from gcp_local.bigquery.sql.runtime import numbers
 from gcp_local.bigquery.sql.types import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _NUMBERS = (INT64, NUMERIC, FLOAT64)
 _COMPARISONS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 _UNORDERED = ("STRUCT", "ARRAY", "JSON", "GEOGRAPHY")
+_WORDS = {"=": "Equality", "!=": "Inequality", "<": "Less than", "<=": "Less than",
+          ">": "Greater than", ">=": "Greater than"}  # fmt: skip
 
 
 def no_signature(what: str, node: exp.Expr, given: list[Typed], supported: str) -> BigQueryError:
@@ -127,7 +130,30 @@ def comparison(symbol: str, one: Typed, other: Typed, node: exp.Expr) -> Typed:
 
     """
     a, b = together(symbol, one, other, node)
-    return made(f"({a.sql} {_COMPARISONS[symbol]} {b.sql})", BOOL, a, b, node=node)
+    return made(compared_sql(symbol, a, b), BOOL, a, b, node=node)
+
+
+def compared_sql(symbol: str, one: Typed, other: Typed) -> str:
+    """Write the comparison of two values of one type.
+
+    DuckDB takes NaN for a number that is equal to itself and greater than all others; in GoogleSQL
+    it is neither less, nor equal, nor greater.
+    """
+    sql = f"({one.sql} {_COMPARISONS[symbol]} {other.sql})"
+    if one.type.kind != "FLOAT64":
+        return sql
+    if symbol in ("=", "!=") and (_is_number(one) or _is_number(other)):
+        return sql
+    greater = other if symbol in ("<", "<=") else one
+    if _is_number(greater):
+        return sql
+    if symbol == "!=":
+        return f"({sql} OR isnan({greater.sql}))"
+    return f"({sql} AND NOT isnan({greater.sql}))"
+
+
+def _is_number(value: Typed) -> bool:
+    return value.constant and value.value == value.value  # NaN is not
 
 
 def together(symbol: str, one: Typed, other: Typed, node: exp.Expr) -> tuple[Typed, Typed]:
@@ -136,7 +162,11 @@ def together(symbol: str, one: Typed, other: Typed, node: exp.Expr) -> tuple[Typ
     order = symbol not in ("=", "!=", "IN", "IS DISTINCT FROM")
     if kind is None and {one.type.kind, other.type.kind} == {"INT64", "NUMERIC"}:
         kind = NUMERIC
-    if kind is None or (order and kind.kind in _UNORDERED) or kind.kind in ("JSON", "ARRAY"):
+    unfit = kind is not None and kind.kind in (_UNORDERED if order else ("ARRAY", "JSON"))
+    if unfit and symbol in _WORDS:
+        what = f"{_WORDS[symbol]} is not defined for arguments of type {kind}"
+        raise refusal(what, node)
+    if kind is None or unfit:
         raise no_signature(f"operator {symbol}", node, [one, other], f"ANY {symbol} ANY")
     return converted(one, kind), converted(other, kind)
 

@@ -93,7 +93,8 @@ FUNCTIONS = (
     function("BIT_XOR", ("INT64 -> INT64", Aggregate("bit_xor")), kind="aggregate"),
     function("COUNT", ("-> INT64", Aggregate("count", arguments="*")),
              ("ANY -> INT64", Aggregate("count")), kind="aggregate"),
-    function("COUNTIF", ("BOOL -> INT64", Aggregate("count_if", "CAST({} AS BIGINT)")),
+    # Not `count_if`, which gives NULL where all conditions are NULL.
+    function("COUNTIF", ("BOOL -> INT64", Aggregate("count", arguments="CASE WHEN {0} THEN 1 END")),
              kind="aggregate"),
     function("GROUPING", ("ANY -> INT64", Aggregate("grouping")), kind="aggregate"),
     function("LOGICAL_AND", ("BOOL -> BOOL", Aggregate("bool_and")), kind="aggregate"),

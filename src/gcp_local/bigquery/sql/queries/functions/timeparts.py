@@ -145,7 +145,7 @@ def _extract(values: list[Typed], reading: Reading, node: exp.Expr) -> Typed:
     allowed = _TAKEN.get(kind)
     if allowed is None:
         raise value.refuse(f"EXTRACT from {value.type} is not supported")
-    text = _held(part, allowed, "EXTRACT")
+    text = _held(part, allowed, f"EXTRACT from {kind}")
     del node
     if zone and kind != "TIMESTAMP":
         raise value.refuse("EXTRACT AT TIME ZONE is only supported for TIMESTAMP")

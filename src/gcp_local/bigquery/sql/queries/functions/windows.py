@@ -56,6 +56,7 @@ def window_sql(over: exp.Expr, reading: Reading, found: Function) -> tuple[str, 
         if found.kind == "analytic" and found.name not in _FRAMED:
             what = f"Window framing clause is not allowed for analytic function {found.name}"
             raise refusal(what, over)
+        _check_frame(spec, over)
         start = _bound(spec, "start", reading)
         end = _bound(spec, "end", reading)
         pieces.append(f"{spec.args['kind']} BETWEEN {start} AND {end}")
@@ -76,6 +77,34 @@ def _resolved(over: exp.Expr, reading: Reading) -> exp.Expr:
         if over.args.get(key):
             merged.set(key, over.args[key])
     return merged
+
+
+def _check_frame(spec: exp.Expr, over: exp.Expr) -> None:
+    """Hold a frame's borders to their order.
+
+    Raises:
+        BigQueryError: it ends before it begins.
+
+    """
+    start, end = (_border(spec, which) for which in ("start", "end"))
+    what = "window framing expression cannot be"
+    if start == "UNBOUNDED FOLLOWING":
+        raise refusal(f"Starting {what} {start}", over)
+    if end == "UNBOUNDED PRECEDING":
+        raise refusal(f"Ending {what} {end}", over)
+    if (start, end) == ("CURRENT ROW", "OFFSET PRECEDING"):
+        when = "when the ending window framing expression is"
+        raise refusal(f"Starting {what} {start} {when} {end}", over)
+    if start == "OFFSET FOLLOWING" and end in ("OFFSET PRECEDING", "CURRENT ROW"):
+        when = "when the starting window framing expression is"
+        raise refusal(f"Ending {what} {end} {when} {start}", over)
+
+
+def _border(spec: exp.Expr, which: str) -> str:
+    value, side = spec.args[which], spec.args.get(f"{which}_side")
+    if value == "CURRENT ROW":
+        return "CURRENT ROW"
+    return f"{'UNBOUNDED' if value == 'UNBOUNDED' else 'OFFSET'} {side}"
 
 
 def _bound(spec: exp.Expr, which: str, reading: Reading) -> str:
