@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 import requests
-from google.api_core.exceptions import BadRequest, NotFound
+from google.api_core.exceptions import BadRequest, GoogleAPICallError, NotFound
+from google.api_core.retry import Retry
 from google.cloud.bigquery import Client, Dataset, SchemaField, Table, TimePartitioning
 
 from tests.gcp_local.emulators import Emulator, start
 
 NUMBER = [SchemaField("n", "INT64")]
+_ONCE = Retry(predicate=lambda _: False)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +104,115 @@ def test_a_kill_amid_streaming_loses_no_row_and_doubles_none(
     assert len(found) == len(set(found))
     assert set(said) <= set(found)
     assert len(found) <= len(said) + len(lanes), "only what was under way is uncertain"
+
+
+_CHANGES = {
+    "update": "UPDATE shop.updated SET n = n + 1 WHERE TRUE",
+    "insert": "INSERT shop.inserted VALUES ({n})",
+    "replace": "CREATE OR REPLACE TABLE shop.replaced AS SELECT {n} AS n FROM UNNEST([1, 2, 3])",
+    "transaction": "BEGIN TRANSACTION; INSERT shop.one VALUES ({n});"
+    " INSERT shop.two SELECT MAX(n) FROM shop.one; COMMIT TRANSACTION;",
+    "script": "CREATE TEMP TABLE kept AS SELECT {n} AS n;"
+    " INSERT shop.first SELECT n FROM kept; INSERT shop.second SELECT n FROM kept;",
+}
+
+
+def test_a_kill_amid_changes_leaves_none_half(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    names = ("updated", "inserted", "replaced", "one", "two", "first", "second")
+    tables = {
+        name: client.create_table(Table(dataset.table(name), schema=NUMBER)) for name in names
+    }
+    client.query_and_wait("INSERT shop.updated VALUES (0)")
+    done: list[str] = []
+    killed = threading.Event()
+
+    def change(lane: str) -> None:
+        for n in range(10_000):
+            name = f"{lane}-{n}"
+            with suppress(GoogleAPICallError, requests.RequestException, OSError):
+                job = client.query(
+                    _CHANGES[lane].format(n=n), job_id=name, job_retry=None, retry=_ONCE
+                )
+                job.result(retry=None, timeout=5)
+                done.append(name)
+            if killed.is_set():
+                return
+
+    lanes = [threading.Thread(target=change, args=(lane,)) for lane in _CHANGES]
+    for lane in lanes:
+        lane.start()
+    deadline = time.monotonic() + 20
+    while len(done) < 60 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    killed.set()
+    server.kill()
+    for lane in lanes:
+        lane.join()
+    server.start()
+
+    jobs = list(client.list_jobs())
+    good = {job.job_id for job in jobs if not job.error_result}
+    assert len(done) >= 60
+    assert set(done) <= good
+    assert {job.state for job in jobs} == {"DONE"}
+    had = {name: numbers(client, table) for name, table in tables.items() if name != "replaced"}
+
+    def said(lane: str) -> list[int]:
+        return sorted(int(name.partition("-")[2]) for name in good if name.startswith(f"{lane}-"))
+
+    assert had["updated"] == [len(said("update"))]
+    assert had["inserted"] == said("insert")
+    assert numbers(client, client.get_table("shop.replaced")) == [said("replace")[-1]] * 3
+    assert had["one"] == had["two"], "a transaction is committed whole"
+    assert set(said("transaction")) <= set(had["one"])
+    assert set(said("script")) <= set(had["second"]) <= set(had["first"])
+    assert len(had["first"]) <= len(said("script")) + 1
+    for job in jobs:
+        if job.job_id.startswith("script-"):
+            children = list(client.list_jobs(parent_job=job))
+            assert {child.state for child in children} <= {"DONE"}
+    assert [each.dataset_id for each in client.list_datasets(include_all=True)] == ["shop"]
+
+
+def test_a_change_and_the_end_of_its_job_are_one(
+    server: Emulator, client: Client, dataset: Dataset
+) -> None:
+    """What another reader of the state sees at any moment is what a kill would leave then."""
+    client.create_table(Table(dataset.table("t"), schema=NUMBER))
+    client.query_and_wait("CREATE OR REPLACE TABLE shop.made AS SELECT 0 AS n")
+    state = sqlite3.connect(f"file:{server.state / 'state.db'}?mode=ro", uri=True)
+    ended = threading.Event()
+
+    def change() -> None:
+        for n in range(20):
+            client.query_and_wait(f"INSERT shop.t VALUES ({n})")
+            client.query_and_wait(f"CREATE TABLE shop.made_{n} AS SELECT 1 AS n")
+            client.query_and_wait(f"SELECT 1; CREATE VIEW shop.view_{n} AS SELECT 1 AS n")
+        ended.set()
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    seen = set()
+    while not ended.is_set():
+        seen.add(state.execute(_SEEN, {"project": client.project}).fetchone())
+    changing.join()
+    state.close()
+    assert all(changes == jobs for changes, jobs in seen), sorted(seen)
+    assert len(seen) > 20
+
+
+_SEEN = """
+SELECT
+  (SELECT count(*) FROM bigquery_versions JOIN bigquery_entries USING (uid)
+    WHERE project = :project AND name = 't')
+  + (SELECT count(*) FROM bigquery_entries WHERE project = :project
+    AND dataset = 'shop' AND (name GLOB 'made*' OR name GLOB 'view*')),
+  (SELECT count(*) FROM bigquery_jobs WHERE project = :project AND state = 'DONE'
+    AND body -> 'statistics' -> 'query' ->> 'statementType'
+      IN ('INSERT', 'CREATE_TABLE_AS_SELECT', 'CREATE_VIEW'))
+"""
 
 
 def test_streamed_rows_leave_the_buffer_and_their_ids_are_forgotten(

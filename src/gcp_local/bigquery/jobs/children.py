@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
@@ -40,10 +41,16 @@ class ChildJobs:
         ref = JobRef(self._parent.project, self._parent.location, name)
         body = self._begun(ref, step)
         try:
-            outcome = do(replace(session, job=name))
+            settle = partial(self._end, ref, body)
+            outcome = do(replace(session, job=name, settle=settle))
         except ApiError as error:
             self._store.replace(ref, failed(body, error))
             raise
+        self._end(ref, body, outcome)
+        return outcome
+
+    def _end(self, ref: JobRef, body: dict[str, Any], outcome: Outcome) -> None:
+        """Keep that a step is done, and what it gave."""
         configuration = dict(body["configuration"])
         with self._store.database.transaction():
             if outcome.rows is not None:
@@ -58,7 +65,6 @@ class ChildJobs:
                 "status": {"state": "DONE"},
             }
             self._store.replace(ref, done)
-        return outcome
 
     def _begun(self, ref: JobRef, step: Step) -> dict[str, Any]:
         now = str(clock.micros(clock.now()) // 1000)

@@ -21,6 +21,8 @@ class Job:
     Attributes:
         configuration: the `JobConfiguration`, as `Kind.check` gave it.
         file: what was uploaded with it.
+        settle: for what changes something before `Kind.run` returns: called in the transaction of
+            the change, it enters there that the job is done.
 
     """
 
@@ -28,6 +30,7 @@ class Job:
     configuration: dict[str, Any]
     cancellation: Cancellation = field(default_factory=Cancellation)
     file: Path | None = None
+    settle: Callable[[Result], object] = lambda _: None
 
 
 @dataclass(frozen=True)

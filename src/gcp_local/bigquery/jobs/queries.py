@@ -139,6 +139,7 @@ class QueryJobs:
             labels=job.configuration.get("labels", {}),
             job=job.ref.id,
             cancellation=job.cancellation,
+            settle=lambda outcome: job.settle(_changed(outcome)),
         )
         text = query["query"]
         named = datasets_named(text, session.project, default)
@@ -178,6 +179,13 @@ class QueryJobs:
             self._cache.put(key, kept)
 
         return then
+
+
+def _changed(outcome: Outcome) -> Result:
+    """Give the result of a statement that has changed something, and gives no rows."""
+    target = _target(outcome)
+    said = {"destinationTable": target.as_json()} if target else {}
+    return Result(statistics_of(outcome), configuration=said)
 
 
 def _check_possible(query: Mapping[str, Any]) -> None:

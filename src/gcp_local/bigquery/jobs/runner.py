@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gcp_local import clock
@@ -116,8 +117,9 @@ class JobRunner:
             if body["status"]["state"] == "PENDING":
                 body = _started(body)
                 self.store.replace(job.ref, body)
+            ending = _Ending(self.store, job, body, kind)
             with _limited(job):
-                self._finish(job, body, kind, self.kinds[kind].run(job))
+                ending.enter(self.kinds[kind].run(replace(job, settle=ending.enter)))
         except ApiError as error:
             self._fail(job.ref, body, error)
         except Exception:
@@ -130,25 +132,6 @@ class JobRunner:
             with self._lock:
                 _, end = self._under_way.pop(job.ref)
             end.set()
-
-    def _finish(self, job: Job, body: dict[str, Any], kind: str, result: Result) -> None:
-        """Enter what the job wrote and that it is done: both or neither."""
-        status: dict[str, Any] = {"state": "DONE"}
-        if result.errors:
-            status["errors"] = [dict(error) for error in result.errors]
-        configuration = body["configuration"]
-        own = {**configuration[kind], **result.configuration}
-        with self.store.database.transaction():
-            if result.commit is not nothing:  # else it is too late: what it did is done
-                job.cancellation.check()
-            result.commit()
-            done = {
-                **body,
-                "configuration": {**configuration, kind: own},
-                "statistics": ended({**body["statistics"], **result.statistics}),
-                "status": status,
-            }
-            self.store.replace(job.ref, done)
 
     def _fail(self, ref: JobRef, body: dict[str, Any], error: ApiError) -> None:
         self.store.replace(ref, failed(body, error))
@@ -187,6 +170,43 @@ class JobRunner:
         for cancellation, _ in under_way:
             cancellation.cancel()
         self._pool.shutdown(wait=True)
+
+
+class _Ending:
+    """The good end of a job, which is entered once."""
+
+    def __init__(self, store: JobStore, job: Job, body: dict[str, Any], kind: str) -> None:
+        self._store = store
+        self._job = job
+        self._body = body
+        self._kind = kind
+        self._entered = False
+
+    def enter(self, result: Result) -> None:
+        """Enter what the job wrote and that it is done, both or neither, unless it is already."""
+        if self._entered:
+            return
+        body, kind = self._body, self._kind
+        status: dict[str, Any] = {"state": "DONE"}
+        if result.errors:
+            status["errors"] = [dict(error) for error in result.errors]
+        configuration = body["configuration"]
+        own = {**configuration[kind], **result.configuration}
+        with self._store.database.transaction():
+            if result.commit is not nothing:  # else it is too late: what it did is done
+                self._job.cancellation.check()
+            result.commit()
+            done = {
+                **body,
+                "configuration": {**configuration, kind: own},
+                "statistics": ended({**body["statistics"], **result.statistics}),
+                "status": status,
+            }
+            self._store.replace(self._job.ref, done)
+            self._store.database.afterwards(self._mark)
+
+    def _mark(self) -> None:
+        self._entered = True
 
 
 def failed(body: dict[str, Any], error: ApiError) -> dict[str, Any]:

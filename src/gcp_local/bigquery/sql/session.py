@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -52,6 +52,8 @@ class Session:
             numbered rows of what a DML statement changes).
         transaction: what the script's transaction has changed, if one is under way.
         job: the id of the job.
+        settle: called in the transaction in which a statement's change is entered, it enters there
+            that the job is done: a server that is killed has done both or neither.
 
     """
 
@@ -68,6 +70,7 @@ class Session:
     labels: Mapping[str, str] = field(default_factory=dict)
     job: str = ""
     cancellation: Cancellation = field(default_factory=Cancellation)
+    settle: Callable[[Outcome], object] = lambda _: None
 
 
 @dataclass(frozen=True)

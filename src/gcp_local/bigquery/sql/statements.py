@@ -99,9 +99,12 @@ class Statements:
         there = any(known == ref for known, _ in self._tables.catalog.datasets(ref.project))
         if there and lenient:
             return made("UNDROP_SCHEMA", Made("SKIP", ref))
+        done = made("UNDROP_SCHEMA", Made("UNDROP", ref))
         if not dry:
-            self._tables.catalog.undelete_dataset(ref)
-        return made("UNDROP_SCHEMA", Made("UNDROP", ref))
+            with self._tables.catalog.transaction():
+                self._tables.catalog.undelete_dataset(ref)
+                session.settle(done)
+        return done
 
 
 def _about_models(words: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gcp_local.bigquery.catalog import Catalog, Entry
-    from gcp_local.bigquery.sql.session import Session
+    from gcp_local.bigquery.sql.session import Outcome, Session
     from gcp_local.bigquery.streaming import Streaming
     from gcp_local.bigquery.warehouse import DataFile, Version, Warehouse
     from gcp_local.resources.database import Database
@@ -184,11 +184,14 @@ class Tables:
         """Read all rows."""
         return self.warehouse.read(held.version, arrow_schema(held.schema))
 
-    def write(self, held: Held, rows: pa.Table, session: Session, *, append: bool = False) -> None:
-        """Make rows the table's, or with `append` add them.
+    def write(
+        self, held: Held, rows: pa.Table, session: Session, outcome: Outcome, *, append: bool
+    ) -> None:
+        """Make rows the table's, or with `append` add them: what comes of it is `outcome`.
 
         Raises:
-            StaleError: somebody else has changed the table meanwhile, and rows are not only added.
+            StaleError: somebody else has changed the table meanwhile, and rows are not only added;
+                or there is no such table any more.
 
         """
         files = (self.warehouse.write(rows),) if rows.num_rows else ()
@@ -196,7 +199,16 @@ class Tables:
             session.transaction.note(held, files, append=append)
             return
         base = None if append else held.version.number
-        self.warehouse.commit(held.entry.uid, files, append=append, base=base)
+        with self.database.transaction():
+            self._check_there(held)
+            self.warehouse.commit(held.entry.uid, files, append=append, base=base)
+            session.settle(outcome)
+
+    def _check_there(self, held: Held) -> None:
+        """Refuse to write to a table that was dropped, replaced or renamed since it was found."""
+        there = self.catalog.find(held.ref)
+        if there is None or there.uid != held.entry.uid:
+            raise StaleError
 
     def commit(self, transaction: Transaction) -> None:
         """Make all of a transaction's changes at once.
@@ -209,6 +221,7 @@ class Tables:
             for ref, change in transaction.changes.items():
                 uid, added = change.held.entry.uid, change.added
                 try:
+                    self._check_there(change.held)
                     if added is None:
                         files = change.held.version.files
                         self.warehouse.commit(uid, files, base=change.base)

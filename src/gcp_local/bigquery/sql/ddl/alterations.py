@@ -61,20 +61,26 @@ class Alterations:
             raise BigQueryError.query(f"{ref} is a snapshot; only its options can be changed")
         for _ in range(_TRIES):
             try:
-                self._apply(said, ref, session, dry=dry)
+                done = made(kind, Made("ALTER", ref))
+                self._apply(said, ref, session, done, dry=dry)
             except StaleError:
                 continue
-            return made(kind, Made("ALTER", ref))
+            return done
         raise BigQueryError.query(
             f"Could not serialize access to table {ref} due to concurrent update"
         )
 
-    def _apply(self, said: Alter, ref: TableRef, session: Session, *, dry: bool) -> None:
+    def _apply(
+        self, said: Alter, ref: TableRef, session: Session, done: Outcome, *, dry: bool
+    ) -> None:
         """Compute the new state and put it in place; StaleError if the old one is gone by then."""
         catalog, warehouse = self._tables.catalog, self._tables.warehouse
         entry = self._tables.entry(ref, session)
         if said.actions[0].verb == "RENAME TO":
-            self._rename(said.actions[0], ref, dry=dry)
+            with catalog.transaction():
+                self._rename(said.actions[0], ref, dry=dry)
+                if not dry:
+                    session.settle(done)
             return
         change = _Change(self, ref, entry, session)
         for action in said.actions:
@@ -94,6 +100,7 @@ class Alterations:
             catalog.replace(ref, change.body)
             if files is not None:
                 warehouse.commit(entry.uid, files, base=version.number)
+            session.settle(done)
 
     def _rename(self, action: Action, ref: TableRef, *, dry: bool) -> None:
         if "." in action.new:

@@ -49,6 +49,8 @@ def drop(said: Drop, tables: Tables, session: Session, *, dry: bool) -> Outcome:
                 f"{ref} is not allowed for this operation because it is currently a"
                 f" {entry.body.get('routineType')}."
             )
+        done = made(statement, Made("DROP", ref, noun.capitalize()))
         if not dry:
             tables.catalog.delete(ref, noun)
-    return made(statement, Made("DROP", ref, noun.capitalize()))
+            session.settle(done)
+    return done

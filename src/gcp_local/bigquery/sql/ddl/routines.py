@@ -41,13 +41,15 @@ class RoutineMaker:
             raise BigQueryError.duplicate("Routine", ref)
         self._tables.catalog.dataset(ref.parent)
         body = self.body(said, session)
+        operation = "CREATE" if there is None else "REPLACE"
+        done = made(kind, Made(operation, ref, "Routine"))
         if not dry:
             with self._tables.catalog.transaction():
                 if said.replace and self._tables.catalog.find(ref, "routine"):
                     self._tables.catalog.delete(ref, "routine")
                 self._tables.catalog.add(ref, body, "routine")
-        operation = "CREATE" if there is None else "REPLACE"
-        return made(kind, Made(operation, ref, "Routine"))
+                session.settle(done)
+        return done
 
     def body(self, said: CreateRoutine, session: Session) -> dict[str, Any]:
         """Give the `Routine`.

@@ -35,9 +35,12 @@ class Schemas:
             raise BigQueryError.duplicate("Dataset", ref)
         check_dataset_id(ref.dataset)
         body = options.changed({}, said.options, options.SCHEMA, self._asker, session)
+        done = made("CREATE_SCHEMA", Made("CREATE", ref))
         if not dry:
-            self._datasets.make(ref, {"location": session.location, **body})
-        return made("CREATE_SCHEMA", Made("CREATE", ref))
+            with self._tables.catalog.transaction():
+                self._datasets.make(ref, {"location": session.location, **body})
+                session.settle(done)
+        return done
 
     def alter(self, said: Alter, session: Session, *, dry: bool) -> Outcome:
         """Change a dataset's options."""
@@ -48,9 +51,12 @@ class Schemas:
         known = {name: how for name, how in options.SCHEMA.items() if name != "location"}
         for action in said.actions:
             body = options.changed(body, action.options, known, self._asker, session)
+        done = made("ALTER_SCHEMA", Made("ALTER", ref))
         if not dry:
-            self._datasets.change(ref, body)
-        return made("ALTER_SCHEMA", Made("ALTER", ref))
+            with self._tables.catalog.transaction():
+                self._datasets.change(ref, body)
+                session.settle(done)
+        return done
 
     def drop(self, said: Drop, session: Session, *, dry: bool) -> Outcome:
         """Remove a dataset, which has to be empty but with CASCADE."""
@@ -58,9 +64,12 @@ class Schemas:
         if said.lenient and not self._there(said.path, session):
             return made("DROP_SCHEMA", Made("SKIP", ref))
         self._tables.catalog.dataset(ref)
+        done = made("DROP_SCHEMA", Made("DROP", ref))
         if not dry:
-            self._datasets.drop(ref, contents=said.cascade)
-        return made("DROP_SCHEMA", Made("DROP", ref))
+            with self._tables.catalog.transaction():
+                self._datasets.drop(ref, contents=said.cascade)
+                session.settle(done)
+        return done
 
     def _there(self, path: tuple[str, ...], session: Session) -> bool:
         try:

@@ -66,28 +66,24 @@ class TableMaker:
             session.cancellation.check()
             if rows is not None and rows.num_rows:
                 files = (self._tables.warehouse.write(rows),)
-            replaced = self._keep(said, ref, body, files)
-        else:
-            replaced = said.replace and self._tables.catalog.find(ref) is not None
-        done = made(kind, Made("REPLACE" if replaced else "CREATE", ref))
-        if outcome is None:
-            return done
-        return replace(
-            done, schema=outcome.schema, bytes=outcome.bytes, referenced=outcome.referenced
-        )
-
-    def _keep(
-        self, said: CreateTable, ref: TableRef, body: dict[str, Any], files: tuple[DataFile, ...]
-    ) -> bool:
-        """Put the table in the catalog with its rows, and tell whether there was one before."""
         catalog, warehouse = self._tables.catalog, self._tables.warehouse
         with catalog.transaction():
             there = said.replace and catalog.find(ref) is not None
-            if there:
-                catalog.delete(ref)
-            entry = catalog.add(ref, body)
-            warehouse.commit(entry.uid, files)
-        return there
+            done = made(kind, Made("REPLACE" if there else "CREATE", ref))
+            if outcome is not None:
+                done = replace(
+                    done,
+                    schema=outcome.schema,
+                    bytes=outcome.bytes,
+                    referenced=outcome.referenced,
+                )
+            if not dry:
+                if there:
+                    catalog.delete(ref)
+                entry = catalog.add(ref, body)
+                warehouse.commit(entry.uid, files)
+                session.settle(done)
+        return done
 
     def _ref(self, said: CreateTable, session: Session) -> TableRef:
         if not said.temporary:

@@ -50,12 +50,14 @@ class ViewMaker:
                 f"{ref} is not allowed for this operation because it is currently a {there.kind}."
             )
         body = self._body(said, ref, str(home.body.get("location", "US")), session)
+        done = made("CREATE_VIEW", Made("CREATE" if there is None else "REPLACE", ref))
         if not dry:
             with self._tables.catalog.transaction():
                 if said.replace and self._tables.catalog.find(ref) is not None:
                     self._tables.catalog.delete(ref)
                 self._tables.catalog.add(ref, body)
-        return made("CREATE_VIEW", Made("CREATE" if there is None else "REPLACE", ref))
+                session.settle(done)
+        return done
 
     def _body(
         self, said: CreateView, ref: TableRef, place: str, session: Session

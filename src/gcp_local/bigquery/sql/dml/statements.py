@@ -45,13 +45,14 @@ class Dml:
         for _ in range(_TRIES):
             held = self._tables.held(statement.target.path, session)
             result = self._result(statement, held, session, dry=dry)
+            outcome = _outcome(statement, held, result, dry=dry)
             session.cancellation.check()
             try:
                 if result.rows is not None and not dry:
-                    self._tables.write(held, result.rows, session, append=result.append)
+                    self._tables.write(held, result.rows, session, outcome, append=result.append)
             except StaleError:
                 continue
-            return _outcome(statement, held, result, dry=dry)
+            return outcome
         raise BigQueryError.query(
             f"Could not serialize access to table {held.ref} due to concurrent update"
         )

@@ -87,13 +87,15 @@ class Loading:
         checked = self._jobs.check(session.project, configuration)
         ref = JobRef(session.project, session.location, session.job)
         job = Job(ref, checked.configuration, session.cancellation)
+        done = Outcome("LOAD_DATA")
         if dry:
             self._jobs.dry(job)
-            return Outcome("LOAD_DATA")
+            return done
         result = self._jobs.run(job)
         with self._tables.database.transaction():
             result.commit()
-        return Outcome("LOAD_DATA")
+            session.settle(done)
+        return done
 
     def _job(self, said: _Load, session: Session) -> dict[str, Any]:
         """Give the configuration of the load job that does the same."""
