@@ -10,7 +10,8 @@ from sqlglot import exp
 
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.sql.grammar.nodes import refusal
-from gcp_local.bigquery.sql.queries.expressions import Expressions, struct
+from gcp_local.bigquery.sql.queries.expressions.compiling import Expressions
+from gcp_local.bigquery.sql.queries.expressions.constructions import struct
 from gcp_local.bigquery.sql.queries.functions.windows import order_sql
 from gcp_local.bigquery.sql.queries.grouping import Grouping, check_no_aggregates
 from gcp_local.bigquery.sql.queries.items import Item, select_items

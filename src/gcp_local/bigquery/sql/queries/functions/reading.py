@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
     from gcp_local.bigquery.sql.queries.compilation import Compilation
-    from gcp_local.bigquery.sql.queries.expressions import Expressions
+    from gcp_local.bigquery.sql.queries.expressions.compiling import Expressions
     from gcp_local.bigquery.sql.queries.scopes import Scope
     from gcp_local.bigquery.sql.queries.typed import Typed
 
