@@ -14,10 +14,10 @@ from sqlglot.generators.bigquery import BigQueryGenerator
 from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokenizer_core import TokenType
 
-from gcp_local.bigquery.sql.grammar.expressions import BIT_OR, COMPARISON, NOT, OR
 from gcp_local.bigquery.sql.grammar.lexer import Token, read_tokens
 from gcp_local.bigquery.sql.grammar.models import ModelReader
 from gcp_local.bigquery.sql.grammar.nodes import Call, ModelName
+from gcp_local.bigquery.sql.grammar.precedence import BIT_OR, COMPARISON, NOT, OR
 from gcp_local.bigquery.sql.grammar.queries import QueryReader
 
 _BEGINS = {

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.sql.grammar.lexer import Token
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
 class Cursor:
@@ -86,3 +92,21 @@ class Cursor:
         """Tell whether an identifier follows."""
         token = self.now
         return token.kind == "quoted" or (token.kind == "word" and not token.reserved)
+
+    def at_query(self) -> bool:
+        """Tell whether a query follows, be it in parentheses."""
+        step = 0
+        while self.ahead(step).upper == "(":
+            step += 1
+        return self.ahead(step).upper in ("SELECT", "WITH")
+
+    def _list(self, read: Callable[[], exp.Expr], close: str) -> list[exp.Expr]:
+        items: list[exp.Expr] = []
+        if not self.at(close):
+            items.append(read())
+            while self.take(","):
+                items.append(read())
+        if not self.at(close):
+            raise self.unexpected(f'"{close}" or ","' if items else f'"{close}"')
+        self.advance()
+        return items

@@ -9,7 +9,8 @@ from sqlglot import exp
 from gcp_local.bigquery.errors import BigQueryError
 
 if TYPE_CHECKING:
-    from gcp_local.bigquery.sql.grammar.lexer import Place
+    from gcp_local.bigquery.sql.grammar.lexer import Place, Token
+    from gcp_local.bigquery.sql.types import Type
 
 Node = TypeVar("Node", bound=exp.Expr)
 
@@ -82,3 +83,15 @@ def _own(node: exp.Expr) -> tuple[int, int] | None:
 def refusal(message: str, node: exp.Expr) -> BigQueryError:
     """Refuse a query for what a node says."""
     return BigQueryError.query(message, *(place_of(node) or ()))
+
+
+def identifier(token: Token) -> exp.Identifier:
+    """Make a node of a name."""
+    return placed(exp.Identifier(this=str(token.value), quoted=token.kind == "quoted"), token.place)
+
+
+def cast(value: exp.Expr, kind: Type, *, safe: bool = False) -> exp.Expr:
+    """Make a node that makes a value another type's."""
+    wanted = exp.DataType.build(str(kind), dialect="bigquery", udt=True)
+    wanted.meta["type"] = kind
+    return (exp.TryCast if safe else exp.Cast)(this=value, to=wanted)

@@ -20,10 +20,7 @@ from gcp_local.bigquery.sql.queries.expressions.subqueries import Subqueries
 from gcp_local.bigquery.sql.queries.functions.calls import call
 from gcp_local.bigquery.sql.queries.scopes import Scope
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
-from gcp_local.bigquery.sql.types import (
-    BOOL,
-    INT64,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import BOOL, INT64
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.sql.queries.compilation import Compilation

@@ -7,11 +7,7 @@ from sqlglot import exp
 from gcp_local.bigquery.sql.queries import operators
 from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
-from gcp_local.bigquery.sql.types import (
-    BOOL,
-    STRING,
-    supertype,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import BOOL, STRING, supertype
 
 COMPARED: dict[type[exp.Expr], str] = {
     exp.EQ: "=", exp.NEQ: "!=", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">=",

@@ -15,12 +15,7 @@ from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.literals import sql_of
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
 from gcp_local.bigquery.sql.runtime import documents
-from gcp_local.bigquery.sql.types import (
-    BOOL,
-    Type,
-    distinct_names,
-    supertype,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import BOOL, Type, distinct_names, supertype
 
 
 class Constructions(Reader):

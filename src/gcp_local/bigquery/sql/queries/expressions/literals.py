@@ -10,15 +10,7 @@ from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.literals import sql_of, text_sql
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
 from gcp_local.bigquery.sql.runtime import times
-from gcp_local.bigquery.sql.types import (
-    BOOL,
-    BYTES,
-    FLOAT64,
-    INT64,
-    INTERVAL,
-    NULL,
-    STRING,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import BOOL, BYTES, FLOAT64, INT64, INTERVAL, NULL, STRING
 
 _PARTS = {
     "YEAR": "to_years", "MONTH": "to_months", "DAY": "to_days", "HOUR": "to_hours",

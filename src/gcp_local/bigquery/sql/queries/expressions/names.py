@@ -14,10 +14,7 @@ from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.scopes import field_of
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
 from gcp_local.bigquery.sql.runtime import documents
-from gcp_local.bigquery.sql.types import (
-    INT64,
-    STRING,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import INT64, STRING
 
 
 class Names(Reader):

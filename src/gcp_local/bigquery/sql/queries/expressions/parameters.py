@@ -11,11 +11,7 @@ from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.literals import sql_of
 from gcp_local.bigquery.sql.queries.typed import Typed
-from gcp_local.bigquery.sql.types import (
-    STRING,
-    Type,
-    type_of,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import STRING, Type, type_of
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.sql.session import Parameter

@@ -10,11 +10,7 @@ from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries import operators
 from gcp_local.bigquery.sql.queries.expressions.reader import Reader, unwrapped
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, made
-from gcp_local.bigquery.sql.types import (
-    BOOL,
-    Type,
-    supertype,
-)  # fmt: skip
+from gcp_local.bigquery.sql.types import BOOL, Type, supertype
 
 
 class Subqueries(Reader):
