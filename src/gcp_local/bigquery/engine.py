@@ -103,10 +103,10 @@ class Cancellation:
             BigQueryError: `stopped`; it was asked for before.
 
         """
-        self.check()
         with self._lock:
             self._told.append(tell)
         try:
+            self.check()  # only now: an end that is asked for after this is told
             yield
         finally:
             with self._lock:

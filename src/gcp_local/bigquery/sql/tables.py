@@ -5,22 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gcp_local import clock
 from gcp_local.bigquery.engine import FileRelation
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.partitions import PARTITION_TIME, Partitioning
 from gcp_local.bigquery.references import DatasetRef, TableRef
 from gcp_local.bigquery.schema import Field, Schema, arrow_schema
-from gcp_local.bigquery.warehouse import StaleError
+from gcp_local.bigquery.warehouse import StaleError, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import datetime
 
     import pyarrow as pa
 
     from gcp_local.bigquery.catalog import Catalog, Entry
     from gcp_local.bigquery.sql.session import Outcome, Session
     from gcp_local.bigquery.streaming import Streaming
-    from gcp_local.bigquery.warehouse import DataFile, Version, Warehouse
+    from gcp_local.bigquery.warehouse import DataFile, Warehouse
     from gcp_local.resources.database import Database
 
 _HIDDEN = Field(PARTITION_TIME, "TIMESTAMP")
@@ -85,9 +87,31 @@ class Change:
 
 @dataclass
 class Transaction:
-    """What a transaction has changed and not yet committed, seen by itself alone."""
+    """What a transaction has changed and not yet committed, seen by itself alone.
 
+    Attributes:
+        began: as of when it reads what it has not changed.
+
+    """
+
+    began: datetime
     changes: dict[TableRef, Change] = field(default_factory=dict)
+    _read: dict[str, Version] = field(default_factory=dict)
+
+    def version(self, entry: Entry, warehouse: Warehouse) -> Version:
+        """Give the version of a table that it reads: always the same."""
+        if entry.uid not in self._read:
+            found = warehouse.at(entry.uid, self.began)
+            if found is None:  # it was empty then, or was made since, as temporary tables are
+                made = clock.from_micros(entry.created)
+                current = warehouse.current(entry.uid)
+                found = current if made > self.began else Version(0, 0)
+            self._read[entry.uid] = found
+        return self._read[entry.uid]
+
+    def forget(self, ref: TableRef) -> None:
+        """Forget what was done to a temporary table that goes, or is replaced."""
+        self.changes.pop(ref, None)
 
     def relations(self, warehouse: Warehouse) -> dict[TableRef, FileRelation]:
         """Give what its own queries read instead of what is committed."""
@@ -178,7 +202,13 @@ class Tables:
                 f"{ref} is not allowed for this operation because it is currently a {entry.kind}.",
                 location="query",
             )
-        return Held(ref, entry, self.warehouse.current(entry.uid))
+        return Held(ref, entry, self.version(entry, session))
+
+    def version(self, entry: Entry, session: Session) -> Version:
+        """Give the version of a table that a session reads."""
+        if session.transaction is not None:
+            return session.transaction.version(entry, self.warehouse)
+        return self.warehouse.current(entry.uid)
 
     def rows(self, held: Held) -> pa.Table:
         """Read all rows."""

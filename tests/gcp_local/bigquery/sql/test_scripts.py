@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
-from google.cloud.bigquery import Client, Dataset, QueryJob
+from google.cloud.bigquery import Client, Dataset, QueryJob, QueryJobConfig
 
 from tests.gcp_local.bigquery.sql.conftest import Rows, Run
 
@@ -203,6 +204,31 @@ class TestTransactions:
             " SELECT COUNT(*) AS n FROM one;"
         )
         assert rows(text) == [(1,)]
+
+    def test_it_reads_what_was_there_when_it_began(
+        self, run: Run, client: Client, dataset: Dataset
+    ) -> None:
+        script = client.query(
+            "BEGIN TRANSACTION; WHILE NOT EXISTS (SELECT 1 FROM INFORMATION_SCHEMA.TABLES"
+            " WHERE table_name = 'signal') DO SELECT 1; END WHILE;"
+            " INSERT one SELECT a FROM two; COMMIT; SELECT a FROM one ORDER BY a;",
+            job_config=QueryJobConfig(default_dataset=dataset.reference),
+        )
+        deadline = time.monotonic() + 20
+        while not list(client.list_jobs(parent_job=script)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        run("UPDATE two SET a = 20 WHERE TRUE")
+        run("CREATE TABLE signal (n INT64)")
+
+        assert [row["a"] for row in script.result(timeout=20)] == [1, 2]
+
+    def test_a_temporary_table_may_be_replaced_in_one(self, rows: Rows) -> None:
+        text = (
+            "BEGIN TRANSACTION; CREATE TEMP TABLE t AS SELECT 1 AS a; INSERT t VALUES (2);"
+            " CREATE OR REPLACE TEMP TABLE t AS SELECT 3 AS a; INSERT one SELECT a FROM t;"
+            " COMMIT; SELECT a FROM one ORDER BY a;"
+        )
+        assert rows(text) == [(1,), (3,)]
 
     def test_tables_are_not_made_in_one(self, rows: Rows) -> None:
         with pytest.raises(BadRequest, match=r"DDL statements.* are not supported in a transact"):

@@ -80,6 +80,8 @@ class TableMaker:
             if not dry:
                 if there:
                     catalog.delete(ref)
+                    if session.transaction is not None:
+                        session.transaction.forget(ref)
                 entry = catalog.add(ref, body)
                 warehouse.commit(entry.uid, files)
                 session.settle(done)

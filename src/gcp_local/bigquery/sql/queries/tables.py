@@ -217,7 +217,12 @@ class Tables:
         if moment is None:
             # A statement reads one version of a table, however often it names it.
             if entry.uid not in self._versions:
-                self._versions[entry.uid] = self._warehouse.current(entry.uid)
+                transaction = self._session.transaction
+                self._versions[entry.uid] = (
+                    self._warehouse.current(entry.uid)
+                    if transaction is None
+                    else transaction.version(entry, self._warehouse)
+                )
             return self._versions[entry.uid]
         now = self._session.now
         millis = clock.micros(moment) // 1000

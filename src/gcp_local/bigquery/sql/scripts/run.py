@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gcp_local import clock
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import Field
 from gcp_local.bigquery.sql.cursor import Cursor
@@ -258,7 +259,7 @@ class Run:
         if node.action == "BEGIN":
             if self._state.transaction is not None:
                 raise node.source.error("Transaction is already in progress")
-            self._state.transaction = Transaction()
+            self._state.transaction = Transaction(clock.now())
             return
         transaction, self._state.transaction = self._state.transaction, None
         if transaction is None:
