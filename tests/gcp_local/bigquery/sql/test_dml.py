@@ -93,7 +93,7 @@ class TestOneTable:
 
     def test_an_update_reads_other_tables(self, run: Run, rows: Rows) -> None:
         run("CREATE TABLE names AS SELECT 1 AS id, 'Anna' AS name UNION ALL SELECT 2, 'Bea'")
-        run("UPDATE people p SET name = n.name FROM names n WHERE p.id = n.id")
+        run("UPDATE people p SET p.name = n.name FROM names n WHERE p.id = n.id")
 
         assert rows("SELECT name FROM people ORDER BY id") == [("Anna",), ("Bea",), (None,)]
 

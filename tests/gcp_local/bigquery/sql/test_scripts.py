@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -205,28 +206,58 @@ class TestTransactions:
         )
         assert rows(text) == [(1,)]
 
-    def test_it_reads_what_was_there_when_it_began(
-        self, run: Run, client: Client, dataset: Dataset
-    ) -> None:
-        script = client.query(
-            "BEGIN TRANSACTION; WHILE NOT EXISTS (SELECT 1 FROM INFORMATION_SCHEMA.TABLES"
-            " WHERE table_name = 'signal') DO SELECT 1; END WHILE;"
-            " INSERT one SELECT a FROM two; COMMIT; SELECT a FROM one ORDER BY a;",
-            job_config=QueryJobConfig(default_dataset=dataset.reference),
-        )
-        deadline = time.monotonic() + 20
-        while not list(client.list_jobs(parent_job=script)) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        run("UPDATE two SET a = 20 WHERE TRUE")
-        run("CREATE TABLE signal (n INT64)")
+    @pytest.fixture
+    def interrupted(self, run: Run, client: Client, dataset: Dataset) -> Callable[..., QueryJob]:
+        """Begin a transaction, do something else meanwhile, and let it go on."""
 
+        def interrupted(first: str, meanwhile: str, then: str) -> QueryJob:
+            script = client.query(
+                f"BEGIN TRANSACTION; {first}; WHILE NOT EXISTS"
+                " (SELECT 1 FROM INFORMATION_SCHEMA.TABLES WHERE table_name = 'signal') DO"
+                f" SELECT 1; END WHILE; {then}",
+                job_config=QueryJobConfig(default_dataset=dataset.reference),
+                job_retry=None,
+            )
+            deadline = time.monotonic() + 20
+            while len(list(client.list_jobs(parent_job=script))) < 2:
+                assert time.monotonic() < deadline
+            run(meanwhile)
+            run("CREATE TABLE signal (n INT64)")
+            return script
+
+        return interrupted
+
+    def test_it_reads_what_was_there_when_it_began(
+        self, interrupted: Callable[..., QueryJob]
+    ) -> None:
+        script = interrupted(
+            "SELECT 1",
+            "UPDATE two SET a = 20 WHERE TRUE",
+            "INSERT one SELECT a FROM two; COMMIT; SELECT a FROM one ORDER BY a",
+        )
         assert [row["a"] for row in script.result(timeout=20)] == [1, 2]
+
+    @pytest.mark.parametrize(
+        "meanwhile",
+        [
+            "UPDATE one SET a = 7 WHERE TRUE",
+            "DROP TABLE one",
+            "CREATE OR REPLACE TABLE one AS SELECT 7 AS a",
+        ],
+    )
+    def test_it_fails_if_another_has_changed_its_table(
+        self, interrupted: Callable[..., QueryJob], meanwhile: str
+    ) -> None:
+        script = interrupted("UPDATE one SET a = a + 1 WHERE TRUE", meanwhile, "COMMIT")
+
+        with pytest.raises(BadRequest, match="aborted due to concurrent update against table"):
+            script.result(timeout=20)
 
     def test_a_temporary_table_may_be_replaced_in_one(self, rows: Rows) -> None:
         text = (
             "BEGIN TRANSACTION; CREATE TEMP TABLE t AS SELECT 1 AS a; INSERT t VALUES (2);"
             " CREATE OR REPLACE TEMP TABLE t AS SELECT 3 AS a; INSERT one SELECT a FROM t;"
-            " COMMIT; SELECT a FROM one ORDER BY a;"
+            " DROP TABLE t; COMMIT; SELECT a FROM one ORDER BY a;"
         )
         assert rows(text) == [(1,), (3,)]
 

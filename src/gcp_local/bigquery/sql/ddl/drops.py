@@ -52,5 +52,7 @@ def drop(said: Drop, tables: Tables, session: Session, *, dry: bool) -> Outcome:
         done = made(statement, Made("DROP", ref, noun.capitalize()))
         if not dry:
             tables.catalog.delete(ref, noun)
+            if session.transaction is not None:
+                session.transaction.forget(ref)
             session.settle(done)
     return done

@@ -53,7 +53,7 @@ class Ddl:
 
         """
         statement = read_ddl(text)
-        _refuse_in_transaction(statement, session)
+        self._refuse_in_transaction(statement, session)
         outcome: Outcome
         match statement:
             case CreateTable():
@@ -74,9 +74,12 @@ class Ddl:
                 outcome = self._alterations.alter(statement, session, dry=dry)
         return outcome
 
-
-def _refuse_in_transaction(statement: Statement, session: Session) -> None:
-    if session.transaction is not None and not getattr(statement, "temporary", False):
+    def _refuse_in_transaction(self, statement: Statement, session: Session) -> None:
+        if session.transaction is None or getattr(statement, "temporary", False):
+            return
+        dropped = isinstance(statement, Drop) and statement.kind == "TABLE"
+        if dropped and self._tables.ref(statement.path, session).parent == session.temporary:
+            return
         raise BigQueryError.query(
             "DDL statements, but for those of temporary tables and functions, are not supported in"
             " a transaction"

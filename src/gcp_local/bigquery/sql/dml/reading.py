@@ -75,12 +75,14 @@ def _row(cursor: Cursor) -> tuple[Fragment, ...]:
     return tuple(values)
 
 
-def _settings(cursor: Cursor, *stops: str) -> tuple[Setting, ...]:
+def _settings(cursor: Cursor, target: Target, *stops: str) -> tuple[Setting, ...]:
     def setting() -> Setting:
         first = cursor.token
         path = [cursor.name()]
         while cursor.skip("."):
             path.append(str(cursor.next().value))
+        if len(path) > 1 and path[0].lower() == target.alias.lower():
+            del path[0]
         place = cursor.since(first)
         cursor.expect("=")
         return Setting(tuple(path), cursor.fragment(*stops), place)
@@ -91,7 +93,7 @@ def _settings(cursor: Cursor, *stops: str) -> tuple[Setting, ...]:
 
 def _update(cursor: Cursor) -> Update:
     target = _target(cursor, "SET")
-    settings = _settings(cursor, "FROM", "WHERE")
+    settings = _settings(cursor, target, "FROM", "WHERE")
     sources = cursor.query("WHERE") if cursor.skip("FROM") else None
     if not cursor.skip("WHERE"):
         if not cursor.ended:
@@ -129,13 +131,13 @@ def _merge(cursor: Cursor) -> Merge:
     on = cursor.query("WHEN")
     clauses: list[When] = []
     while cursor.skip("WHEN"):
-        clauses.append(_when(cursor))
+        clauses.append(_when(cursor, target))
     if not clauses:
         raise cursor.unexpected("keyword WHEN")
     return Merge(target, source, on, tuple(clauses))
 
 
-def _when(cursor: Cursor) -> When:
+def _when(cursor: Cursor, target: Target) -> When:
     kind = "MATCHED"
     if cursor.skip("NOT"):
         kind = "TARGET"
@@ -154,7 +156,7 @@ def _when(cursor: Cursor) -> When:
     if cursor.skip("DELETE"):
         return When(kind, condition, delete=True)
     cursor.expect("UPDATE")
-    return When(kind, condition, settings=_settings(cursor, "WHEN"))
+    return When(kind, condition, settings=_settings(cursor, target, "WHEN"))
 
 
 def _inserted(cursor: Cursor) -> Values:
