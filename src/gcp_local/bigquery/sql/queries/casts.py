@@ -16,7 +16,7 @@ from gcp_local.bigquery.schema import quoted
 from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.typed import Typed, converted
-from gcp_local.bigquery.sql.runtime import numbers, timeformats, times
+from gcp_local.bigquery.sql.runtime import numbers, timeformats, timetexts
 from gcp_local.bigquery.sql.runtime.numbers import QueryError
 from gcp_local.bigquery.sql.types import Type, distinct_names, same
 
@@ -101,7 +101,7 @@ def interval_text_sql(sql: str, context: Compilation) -> str:
         (f"CAST(datepart('day', {sql}) AS BIGINT)", "BIGINT"),
         (f"CAST({clock} + datepart('microsecond', {sql}) AS BIGINT)", "BIGINT"),
     ]
-    return context.call(times.interval_text, arguments, "VARCHAR")
+    return context.call(timetexts.interval_text, arguments, "VARCHAR")
 
 
 def _formatted(
@@ -234,10 +234,11 @@ _PYTHON: dict[tuple[str, str], Callable[..., object]] = {
     ("FLOAT64", "INT64"): numbers.whole, ("FLOAT64", "NUMERIC"): numbers.float_numeric,
     ("NUMERIC", "STRING"): numbers.numeric_text, ("STRING", "INT64"): int64_of,
     ("STRING", "FLOAT64"): float64_of, ("STRING", "NUMERIC"): numeric_of,
-    ("STRING", "BOOL"): bool_of, ("STRING", "DATE"): times.date_of,
-    ("STRING", "DATETIME"): times.datetime_micros, ("STRING", "TIMESTAMP"): times.timestamp_micros,
-    ("STRING", "TIME"): times.time_micros, ("DATETIME", "STRING"): times.datetime_text,
-    ("TIMESTAMP", "STRING"): times.timestamp_text, ("TIME", "STRING"): times.time_text,
+    ("STRING", "BOOL"): bool_of, ("STRING", "DATE"): timetexts.date_of,
+    ("STRING", "DATETIME"): timetexts.datetime_micros,
+    ("STRING", "TIMESTAMP"): timetexts.timestamp_micros,
+    ("STRING", "TIME"): timetexts.time_micros, ("DATETIME", "STRING"): timetexts.datetime_text,
+    ("TIMESTAMP", "STRING"): timetexts.timestamp_text, ("TIME", "STRING"): timetexts.time_text,
 }  # fmt: skip
 _WAYS: dict[tuple[str, str], _Way] = {
     **{pair: _plainly(pair[1]) for pair in _PLAIN},

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from gcp_local.bigquery.schema import quoted
-from gcp_local.bigquery.sql.runtime import documents, times
+from gcp_local.bigquery.sql.runtime import documents, times, timetexts
 from gcp_local.bigquery.sql.runtime.numbers import numeric
 from gcp_local.bigquery.sql.types import Type, distinct_names
 
@@ -53,7 +53,7 @@ def _float64(value: float) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, datetime):
         zone = "+00" if value.tzinfo else ""
-        return times.datetime_text(times.micros_of(value)) + zone
+        return timetexts.datetime_text(times.micros_of(value)) + zone
     if isinstance(value, (date, time)):
         return value.isoformat()
     return str(value)
@@ -90,10 +90,12 @@ _WRITERS: dict[str, Callable[[Any], str]] = {
     "STRING": lambda value: text_sql(str(value)),
 }
 _READERS: dict[str, Callable[[str], Any]] = {
-    "DATE": times.date_of,
-    "DATETIME": lambda text: times.from_micros(times.datetime_micros(text)).replace(tzinfo=None),
-    "TIMESTAMP": lambda text: times.from_micros(times.timestamp_micros(text)),
-    "TIME": lambda text: times.from_micros(times.time_micros(text)).time(),
+    "DATE": timetexts.date_of,
+    "DATETIME": lambda text: times.from_micros(timetexts.datetime_micros(text)).replace(
+        tzinfo=None
+    ),
+    "TIMESTAMP": lambda text: times.from_micros(timetexts.timestamp_micros(text)),
+    "TIME": lambda text: times.from_micros(timetexts.time_micros(text)).time(),
     "NUMERIC": lambda text: numeric(Decimal(text.strip())),
     "JSON": _json,
 }

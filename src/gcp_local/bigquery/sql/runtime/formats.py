@@ -12,7 +12,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from gcp_local.bigquery.sql.runtime import times
+from gcp_local.bigquery.sql.runtime import timetexts
 from gcp_local.bigquery.sql.runtime.numbers import QueryError, float_text, numeric_text
 
 _SPECIFIER = re.compile(
@@ -150,9 +150,9 @@ _PLAIN: dict[str, Callable[[Any], str]] = {
     "BOOL": lambda value: "true" if value else "false",
     "FLOAT64": _float,
     "NUMERIC": lambda value: numeric_text(Decimal(value)),
-    "TIMESTAMP": times.timestamp_text,
-    "DATETIME": times.datetime_text,
-    "TIME": times.time_text,
+    "TIMESTAMP": timetexts.timestamp_text,
+    "DATETIME": timetexts.datetime_text,
+    "TIME": timetexts.time_text,
 }
 _LITERAL = {
     "BYTES": 'b"{}"', "NUMERIC": 'NUMERIC "{}"', "TIMESTAMP": 'TIMESTAMP "{}"',

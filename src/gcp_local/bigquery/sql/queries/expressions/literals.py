@@ -9,7 +9,7 @@ from gcp_local.bigquery.sql.queries import operators
 from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.literals import sql_of, text_sql
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits, made
-from gcp_local.bigquery.sql.runtime import times
+from gcp_local.bigquery.sql.runtime import timetexts
 from gcp_local.bigquery.sql.types import BOOL, BYTES, FLOAT64, INT64, INTERVAL, NULL, STRING
 
 _PARTS = {
@@ -85,7 +85,7 @@ class Literals(Reader):
             if not (value.constant and isinstance(value.value, str)):
                 raise refusal("INTERVAL with TO requires a string literal", node)
             try:
-                months, days, micros = times.interval_of(value.value, span)
+                months, days, micros = timetexts.interval_of(value.value, span)
             except RuntimeError as error:
                 raise refusal(str(error), node) from None
             return Typed(_interval_sql(months, days, micros), INTERVAL, literal=True)

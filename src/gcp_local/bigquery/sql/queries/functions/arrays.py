@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries.functions.signatures import Python, function
 from gcp_local.bigquery.sql.queries.typed import Typed
-from gcp_local.bigquery.sql.runtime import numbers, sequences, times
+from gcp_local.bigquery.sql.runtime import numbers, sequences, timeparts
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -43,7 +43,7 @@ def _dates(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
         (values[0].sql, "DATE"), (values[1].sql, "DATE"), (count, "BIGINT"),
         (f"'{part}'", "VARCHAR"),
     ]  # fmt: skip
-    return reading.context.call(times.dates, arguments, "DATE[]")
+    return reading.context.call(timeparts.dates, arguments, "DATE[]")
 
 
 def _moments(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
@@ -59,7 +59,7 @@ def _moments(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
         (f"epoch_us({values[0].sql})", "BIGINT"), (f"epoch_us({values[1].sql})", "BIGINT"),
         (reading.read(step.this).sql, "BIGINT"), (f"'{part}'", "VARCHAR"),
     ]  # fmt: skip
-    found = reading.context.call(times.moments, arguments, "BIGINT[]")
+    found = reading.context.call(timeparts.moments, arguments, "BIGINT[]")
     return f"list_transform({found}, lambda x: CAST(make_timestamp(x) AS TIMESTAMPTZ))"
 
 

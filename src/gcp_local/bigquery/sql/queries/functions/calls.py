@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _CHAPTERS = (
     "aggregates", "analytics", "arrays", "bytes", "conditions", "documents", "mathematics", "texts",
-    "timeparts",
+    "timeparts", "times",
 )  # fmt: skip
 _MICROS = ("DATETIME", "TIMESTAMP", "TIME")
 

@@ -18,7 +18,7 @@ from gcp_local.bigquery.sql.queries.functions.signatures import (
 )  # fmt: skip
 from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.typed import Typed
-from gcp_local.bigquery.sql.runtime import documents
+from gcp_local.bigquery.sql.runtime import documents, jsonvalues
 from gcp_local.bigquery.sql.runtime.numbers import QueryError
 from gcp_local.bigquery.sql.types import Type, distinct_names
 
@@ -104,7 +104,7 @@ def _writing(result: str) -> Build:
         given = [each for each in values if not each.name.startswith("=>")]
         value = given[0]
         shape = json.dumps(_shape(value.type))
-        act = documents.written
+        act = jsonvalues.written
         if len(given) > 1 and given[1].value is True:
             raise BigQueryError.lacking("TO_JSON_STRING with pretty_print", location="query")
         argument = _plain(value.sql, value.type)

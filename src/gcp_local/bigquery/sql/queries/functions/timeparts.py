@@ -1,4 +1,4 @@
-"""Functions of DATE, DATETIME, TIME, TIMESTAMP and INTERVAL.
+"""Functions that take parts of dates and times: moving, cutting, counting, extracting.
 
 Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/date_functions and its like.
 """
@@ -9,17 +9,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gcp_local.bigquery.sql.grammar.nodes import refusal
-from gcp_local.bigquery.sql.queries.casts import cast_sql
 from gcp_local.bigquery.sql.queries.functions.signatures import (
     Build,
     Function,
-    Python,
     function,
 )  # fmt: skip
-from gcp_local.bigquery.sql.queries.literals import sql_of, text_sql
+from gcp_local.bigquery.sql.queries.functions.times import time_sql
+from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.typed import Typed, converted, fits
-from gcp_local.bigquery.sql.runtime import documents, timeformats, times
-from gcp_local.bigquery.sql.runtime.numbers import QueryError
+from gcp_local.bigquery.sql.runtime import timeparts, times
 from gcp_local.bigquery.sql.types import INT64, Type
 
 if TYPE_CHECKING:
@@ -86,18 +84,14 @@ def _moving(name: str, kind: str) -> Function:
         number = f"({sign} * {converted(count, INT64).sql})"
         more = [(number, "BIGINT"), (text_sql(part), "VARCHAR")]
         if kind == "DATE":
-            return reading.context.call(times.move_date, [(values[0].sql, "DATE"), *more], "DATE")
-        act = times.move_clock if kind == "TIME" else times.move
+            return reading.context.call(
+                timeparts.move_date, [(values[0].sql, "DATE"), *more], "DATE"
+            )
+        act = timeparts.move_clock if kind == "TIME" else timeparts.move
         arguments = [(f"epoch_us({values[0].sql})", "BIGINT"), *more]
-        return _back(reading.context.call(act, arguments, "BIGINT"), kind)
+        return time_sql(reading.context.call(act, arguments, "BIGINT"), kind)
 
     return function(name, (f"{kind}, ANY -> {kind}", build))
-
-
-def _back(sql: str, kind: str) -> str:
-    if kind == "DATETIME":
-        return f"make_timestamp({sql})"
-    return f"CAST(make_timestamp({sql}) AS {'TIMESTAMPTZ' if kind == 'TIMESTAMP' else 'TIME'})"
 
 
 def _cutting(name: str, *kinds: str) -> Function:
@@ -107,11 +101,11 @@ def _cutting(name: str, *kinds: str) -> Function:
             part = _held(values[1], _CUT[kind], name)
             if kind == "DATE":
                 arguments = [(values[0].sql, "DATE"), (part, "VARCHAR")]
-                return reading.context.call(times.truncate_date, arguments, "DATE")
+                return reading.context.call(timeparts.truncate_date, arguments, "DATE")
             arguments = [(f"epoch_us({values[0].sql})", "BIGINT"), (part, "VARCHAR")]
             if len(values) > 2:
                 arguments.append((values[2].sql, "VARCHAR"))
-            return _back(reading.context.call(times.truncate, arguments, "BIGINT"), kind)
+            return time_sql(reading.context.call(timeparts.truncate, arguments, "BIGINT"), kind)
 
         return build
 
@@ -128,10 +122,10 @@ def _difference(name: str, *kinds: str) -> Function:
             part = _held(values[2], allowed, name)
             if kind == "DATE":
                 given = [(each.sql, "DATE") for each in values[:2]]
-                act: Callable[..., Any] = times.between_dates
+                act: Callable[..., Any] = timeparts.between_dates
             else:
                 given = [(f"epoch_us({each.sql})", "BIGINT") for each in values[:2]]
-                act = times.elapsed if kind == "TIMESTAMP" else times.between
+                act = timeparts.elapsed if kind == "TIMESTAMP" else timeparts.between
             return reading.context.call(act, [*given, (part, "VARCHAR")], "BIGINT")
 
         return build
@@ -154,8 +148,8 @@ def _extract(values: list[Typed], reading: Reading, node: exp.Expr) -> Typed:
         sql = f"CAST(datepart({text}, {value.sql}) AS BIGINT)"
         return Typed(sql, INT64, parts=(value,))
     if kind == "DATE":
-        return Typed(call(times.extract_date, [(value.sql, "DATE"), (text, "VARCHAR")], "BIGINT"),
-                     INT64, parts=(value,))  # fmt: skip
+        arguments = [(value.sql, "DATE"), (text, "VARCHAR")]
+        return Typed(call(timeparts.extract_date, arguments, "BIGINT"), INT64, parts=(value,))
     micros = f"epoch_us({value.sql})"
     if zone:
         micros = call(times.local, [(micros, "BIGINT"), (zone[0].sql, "VARCHAR")], "BIGINT")
@@ -163,106 +157,8 @@ def _extract(values: list[Typed], reading: Reading, node: exp.Expr) -> Typed:
         wanted = Type(str(part.value))
         sql = f"CAST(make_timestamp({micros}) AS {wanted.duckdb})"
         return Typed(sql, wanted, parts=tuple(values[1:]))
-    sql = call(times.extract, [(micros, "BIGINT"), (text, "VARCHAR")], "BIGINT")
+    sql = call(timeparts.extract, [(micros, "BIGINT"), (text, "VARCHAR")], "BIGINT")
     return Typed(sql, INT64, parts=tuple(values[1:]))
-
-
-def _current(name: str, kind: str) -> Function:
-    def build(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-        del node
-        micros = times.micros_of(reading.context.session.now)
-        zone = values[0] if values else None
-        if kind == "TIMESTAMP":
-            return sql_of(times.from_micros(micros), Type("TIMESTAMP"))
-        if zone is not None and not (zone.constant and isinstance(zone.value, str)):
-            shown = reading.context.call(
-                times.local,
-                [(f"CAST({micros} AS BIGINT)", "BIGINT"), (zone.sql, "VARCHAR")],
-                "BIGINT",
-            )
-            return f"CAST(make_timestamp({shown}) AS {Type(kind).duckdb})"
-        try:
-            shown_at = times.local(micros, str(zone.value) if zone is not None else "UTC")
-        except QueryError as error:
-            assert zone is not None
-            raise zone.refuse(str(error)) from None
-        return f"CAST(make_timestamp(CAST('{shown_at}' AS BIGINT)) AS {Type(kind).duckdb})"
-
-    if kind == "TIMESTAMP":
-        return function(name, (f"-> {kind}", build))
-    return function(name, (f"[STRING] -> {kind}", build))
-
-
-def _casting(wanted: str) -> Build:
-    """Make what DATE(x), DATETIME(x, zone) and their like do."""
-
-    def build(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-        value, *zone = values
-        kind = value.type.kind
-        call = reading.context.call
-        if zone and kind == "TIMESTAMP" and wanted not in ("TIMESTAMP", "STRING"):
-            arguments = [(f"epoch_us({value.sql})", "BIGINT"), (zone[0].sql, "VARCHAR")]
-            shown = call(times.local, arguments, "BIGINT")
-            return f"CAST(make_timestamp({shown}) AS {Type(wanted).duckdb})"
-        if zone and wanted == "TIMESTAMP":
-            if kind == "STRING":
-                arguments = [(value.sql, "VARCHAR"), (zone[0].sql, "VARCHAR")]
-                return _back(call(times.timestamp_micros, arguments, "BIGINT"), "TIMESTAMP")
-            local = f"epoch_us(CAST({value.sql} AS TIMESTAMP))"
-            arguments = [(local, "BIGINT"), (zone[0].sql, "VARCHAR")]
-            return _back(call(times.absolute, arguments, "BIGINT"), "TIMESTAMP")
-        if zone and wanted == "STRING":
-            arguments = [(f"epoch_us({value.sql})", "BIGINT"), (zone[0].sql, "VARCHAR")]
-            return call(times.timestamp_text, arguments, "VARCHAR")
-        return cast_sql(value.sql, value.type, Type(wanted), node, reading.context)
-
-    return build
-
-
-def _formatting(name: str, kind: str) -> Function:
-    def build(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-        del node
-        pattern, value, *zone = values
-        if value.type.kind == "DATE":
-            arguments = [(pattern.sql, "VARCHAR"), (value.sql, "DATE")]
-            return reading.context.call(timeformats.formatted_date, arguments, "VARCHAR")
-        arguments = [(pattern.sql, "VARCHAR"), (f"epoch_us({value.sql})", "BIGINT")]
-        arguments += [(each.sql, "VARCHAR") for each in zone]
-        return reading.context.call(timeformats.formatted, arguments, "VARCHAR")
-
-    zones = ", [STRING]" if kind == "TIMESTAMP" else ""
-    return function(name, (f"STRING, {kind}{zones} -> STRING", build))
-
-
-def _since(name: str, kind: str, step: int) -> Function:
-    source = "{0}" if kind == "DATE" else "epoch_us({0})"
-    # Towards minus infinity, also before 1970.
-    sql = f"CAST(floor({source} / {step}.0) AS BIGINT)" if step != 1 else source
-    return function(name, (f"{kind} -> INT64", sql))
-
-
-def _at(name: str, factor: int) -> Function:
-    sql = f"CAST(make_timestamp({{0}} * {factor}) AS TIMESTAMPTZ)"
-    return function(name, ("INT64 -> TIMESTAMP", sql))
-
-
-def _interval(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-    makers = ("to_years", "to_months", "to_days", "to_hours", "to_minutes", "to_seconds")
-    names = ("year", "month", "day", "hour", "minute", "second")
-    given: dict[str, str] = {}
-    for at, value in enumerate(values):
-        name = value.name[2:] if value.name.startswith("=>") else names[at]
-        if name not in names or name in given:
-            raise refusal(
-                f"Named argument {name} not found in signature for call to MAKE_INTERVAL", node
-            )
-        given[name] = value.sql
-    del reading
-    parts = [
-        f"{maker}(CAST({given.get(name, '0')} AS {'INTEGER' if at < 3 else 'BIGINT'}))"
-        for at, (maker, name) in enumerate(zip(makers, names, strict=True))
-    ]
-    return f"({' + '.join(parts)})"
 
 
 def _last_day(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
@@ -270,43 +166,10 @@ def _last_day(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
     allowed = tuple(each for each in _CUT["DATE"] if each != "DAY")
     part = _held(values[1], allowed, "LAST_DAY") if len(values) > 1 else "'MONTH'"
     arguments = [(f"CAST({values[0].sql} AS DATE)", "DATE"), (part, "VARCHAR")]
-    return reading.context.call(times.last_day, arguments, "DATE")
-
-
-def _together(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-    del reading, node
-    return f"(CAST({values[0].sql} AS DATE) + {values[1].sql})"
-
-
-def _json_string(values: list[Typed], reading: Reading, node: exp.Expr) -> str:
-    del node
-    return reading.context.call(documents.as_string, [(values[0].sql, "JSON")], "VARCHAR")
+    return reading.context.call(timeparts.last_day, arguments, "DATE")
 
 
 FUNCTIONS = (
-    _current("CURRENT_DATE", "DATE"),
-    _current("CURRENT_DATETIME", "DATETIME"),
-    _current("CURRENT_TIME", "TIME"),
-    _current("CURRENT_TIMESTAMP", "TIMESTAMP"),
-    function("DATE", ("INT64, INT64, INT64 -> DATE", Python(times.date_from)),
-             ("DATE -> DATE", "{0}"), ("TIMESTAMP, [STRING] -> DATE", _casting("DATE")),
-             ("DATETIME -> DATE", _casting("DATE")), ("STRING -> DATE", _casting("DATE"))),
-    function("DATETIME",
-             ("INT64, INT64, INT64, INT64, INT64, INT64 -> DATETIME", Python(times.datetime_from)),
-             ("DATE, TIME -> DATETIME", _together), ("DATE -> DATETIME", _casting("DATETIME")),
-             ("TIMESTAMP, [STRING] -> DATETIME", _casting("DATETIME")),
-             ("DATETIME -> DATETIME", "{0}"), ("STRING -> DATETIME", _casting("DATETIME"))),
-    function("TIME", ("INT64, INT64, INT64 -> TIME", Python(times.time_from)),
-             ("TIME -> TIME", "{0}"), ("TIMESTAMP, [STRING] -> TIME", _casting("TIME")),
-             ("DATETIME -> TIME", _casting("TIME"))),
-    function("TIMESTAMP", ("TIMESTAMP -> TIMESTAMP", "{0}"),
-             ("STRING, [STRING] -> TIMESTAMP", _casting("TIMESTAMP")),
-             ("DATE, [STRING] -> TIMESTAMP", _casting("TIMESTAMP")),
-             ("DATETIME, [STRING] -> TIMESTAMP", _casting("TIMESTAMP"))),
-    function("STRING", ("TIMESTAMP, [STRING] -> STRING", _casting("STRING")),
-             ("DATE -> STRING", _casting("STRING")), ("DATETIME -> STRING", _casting("STRING")),
-             ("TIME -> STRING", _casting("STRING")),
-             ("JSON -> STRING", _json_string)),
     *(_moving(f"{kind}_{verb}", kind)
       for kind in ("DATE", "DATETIME", "TIME", "TIMESTAMP") for verb in ("ADD", "SUB")),
     _cutting("DATE_TRUNC", "DATE", "DATETIME", "TIMESTAMP"),
@@ -320,24 +183,4 @@ FUNCTIONS = (
     function("EXTRACT", ("PART, ANY, [STRING] -> INT64", _extract)),
     function("LAST_DAY", ("DATE, [PART] -> DATE", _last_day),
              ("DATETIME, [PART] -> DATE", _last_day)),
-    _formatting("FORMAT_DATE", "DATE"),
-    _formatting("FORMAT_DATETIME", "DATETIME"),
-    _formatting("FORMAT_TIME", "TIME"),
-    _formatting("FORMAT_TIMESTAMP", "TIMESTAMP"),
-    function("PARSE_DATE", ("STRING, STRING -> DATE", Python(timeformats.parsed_date))),
-    function("PARSE_DATETIME", ("STRING, STRING -> DATETIME", Python(timeformats.parsed))),
-    function("PARSE_TIME", ("STRING, STRING -> TIME", Python(timeformats.parsed_time))),
-    function("PARSE_TIMESTAMP",
-             ("STRING, STRING, [STRING] -> TIMESTAMP", Python(timeformats.parsed_timestamp))),
-    function("DATE_FROM_UNIX_DATE",
-             ("INT64 -> DATE", "(DATE '1970-01-01' + CAST({0} AS INTEGER))")),
-    function("UNIX_DATE", ("DATE -> INT64", "CAST({0} - DATE '1970-01-01' AS BIGINT)")),
-    _since("UNIX_SECONDS", "TIMESTAMP", 1_000_000),
-    _since("UNIX_MILLIS", "TIMESTAMP", 1_000),
-    _since("UNIX_MICROS", "TIMESTAMP", 1),
-    _at("TIMESTAMP_SECONDS", 1_000_000),
-    _at("TIMESTAMP_MILLIS", 1_000),
-    _at("TIMESTAMP_MICROS", 1),
-    function("MAKE_INTERVAL",
-             ("[INT64], [INT64], [INT64], [INT64], [INT64], [INT64] -> INTERVAL", _interval)),
 )  # fmt: skip
