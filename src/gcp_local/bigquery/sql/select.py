@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gcp_local.bigquery.catalog import Catalog
     from gcp_local.bigquery.engine import Engine
     from gcp_local.bigquery.sql.queries.compilation import Compilation
-    from gcp_local.bigquery.sql.queries.query import Query
     from gcp_local.bigquery.sql.queries.typed import Typed
+    from gcp_local.bigquery.sql.queries.understood import Query
     from gcp_local.bigquery.sql.session import Session
     from gcp_local.bigquery.sql.system_tables import SystemTables
     from gcp_local.bigquery.sql.table_functions import TableFunctions

@@ -67,7 +67,7 @@ class Grouping:
             return f"({', '.join(self._item(each) for each in node.expressions)})"
         if isinstance(node, exp.Paren):
             return self._item(node.this)
-        from gcp_local.bigquery.sql.queries.query import ordinal
+        from gcp_local.bigquery.sql.queries.understood import ordinal
 
         at = ordinal(node, len(self._items), "GROUP BY")
         value: Typed

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from gcp_local.bigquery.sql.queries.query import Query, QueryCompiler
+    from gcp_local.bigquery.sql.queries.query import QueryCompiler
+    from gcp_local.bigquery.sql.queries.understood import Query
 
 _DEEPEST_VIEW = 16
 

@@ -24,7 +24,7 @@ from gcp_local.bigquery.sql.types import BOOL, INT64
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.sql.queries.compilation import Compilation
-    from gcp_local.bigquery.sql.queries.query import Query
+    from gcp_local.bigquery.sql.queries.understood import Query
 
 Subquery = Callable[[exp.Expr, Scope], "Query"]
 
