@@ -11,23 +11,20 @@ from gcp_local.bigquery.engine import RowRelation
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.schema import arrow_schema, quoted
 from gcp_local.bigquery.sql.grammar.nodes import Call, refusal
-from gcp_local.bigquery.sql.queries.functions.routines import arguments_of
 from gcp_local.bigquery.sql.queries.literals import text_sql
 from gcp_local.bigquery.sql.queries.operators import together
 from gcp_local.bigquery.sql.queries.pivots import pivoted, unpivoted
 from gcp_local.bigquery.sql.queries.pruning import Scan
 from gcp_local.bigquery.sql.queries.scopes import Column, Scope, Source
+from gcp_local.bigquery.sql.queries.stored import StoredQueries
 from gcp_local.bigquery.sql.queries.tables import Scanned, View
 from gcp_local.bigquery.sql.types import DATE, INT64, type_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from gcp_local.bigquery.sql.queries.query import QueryCompiler
     from gcp_local.bigquery.sql.queries.understood import Query
-
-_DEEPEST_VIEW = 16
 
 
 class Sources:
@@ -41,6 +38,7 @@ class Sources:
     def __init__(self, owner: QueryCompiler) -> None:
         self.owner = owner
         self.context = owner.context
+        self._stored = StoredQueries(owner)
 
     def compile(self, node: exp.Expr, joins: list[exp.Expr], scope: Scope) -> str:
         """Write a FROM clause, and let the scope see what is in it.
@@ -150,7 +148,7 @@ class Sources:
         session = self.context.tables_session
         found = self.context.tables.find(path, node, self._moment(node, scope), session)
         if isinstance(found, View):
-            return self._view(found, name, node)
+            return self._of_query(self._stored.view(found, node), name)
         return self._scanned(found, name)
 
     def _array_path(self, path: list[str], node: exp.Table, scope: Scope) -> tuple[str, Source]:
@@ -218,29 +216,6 @@ class Sources:
             self.context.twins[origins[0]] = origins[1:]
         return f"{table} AS {alias}", Source(name, tuple(columns))
 
-    def _view(self, view: View, name: str, node: exp.Expr) -> tuple[str, Source]:
-        from gcp_local.bigquery.sql.parsing import parse_query
-
-        full = f"{view.ref.project}.{view.ref.dataset}.{view.ref.table}"
-        context = self.context
-        if len(context.views) >= _DEEPEST_VIEW or full in context.views:
-            raise refusal(f"View {full} is nested too deeply, or names itself", node)
-        before, session = context.views, context.tables_session
-        context.views = (*before, full)
-        context.tables_session = replace(
-            session, project=view.ref.project, default_dataset=None, temporary=None, variables={},
-            parameters=(), functions={},
-        )  # fmt: skip
-        try:
-            found = self.owner.query(parse_query(view.query), None, {})
-        except BigQueryError as error:
-            if error.reason != "invalidQuery":
-                raise
-            raise refusal(f"{error.message}; failed to parse view '{full}'", node) from None
-        finally:
-            context.views, context.tables_session = before, session
-        return self._of_query(found, name)
-
     def _moment(self, node: exp.Table, scope: Scope) -> datetime | None:
         version = node.args.get("version") or node.args.get("when")
         if version is None:
@@ -257,7 +232,8 @@ class Sources:
         if functions is None or not functions.has(name):
             made = self.context.tables.routine(str(node.this).split("."))
             if made is not None and made[1].get("routineType") == "TABLE_VALUED_FUNCTION":
-                return self._of_routine(made[0], made[1], node, scope)
+                body = self._stored.routine(made[0], made[1], node, scope)
+                return self._of_query(body, str(node.meta.get("alias") or ""))
             if name.startswith(("ML.", "AI.")) or name in ("APPENDS", "CHANGES", "GAP_FILL"):
                 raise BigQueryError.lacking(f"the table function {name}", location="query")
             raise refusal(f"Table-valued function not found: {node.this}", node)
@@ -276,32 +252,6 @@ class Sources:
                 self.context.tables.referenced.append(ref)
         alias = node.meta.get("alias") or ""
         return self._scanned(Scanned(table, outcome.schema), str(alias))
-
-    def _of_routine(
-        self, name: str, body: Mapping[str, Any], node: Call, scope: Scope
-    ) -> tuple[str, Source]:
-        """Compile a user's table function: its query, in which its arguments are names."""
-        from gcp_local.bigquery.sql.parsing import parse_query
-
-        context = self.context
-        if name.lower() in context.routines:
-            raise refusal(f"Table function {name} is recursive, which is not supported", node)
-        outer = Scope(ctes=scope.ctes)
-        given = [self.owner.expression(each, outer) for each in node.expressions]
-        columns = arguments_of(name, body, given, node)
-        before, session = (context.routines, context.tables_session), context.tables_session
-        context.routines = (*context.routines, name.lower())
-        context.tables_session = replace(session, default_dataset=None, temporary=None)
-        try:
-            query = parse_query(body["definitionBody"])
-            found = self.owner.query(query, Scope(sources=[Source("", columns)]), {})
-        except BigQueryError as error:
-            if error.reason != "invalidQuery":
-                raise
-            raise refusal(f"Invalid table function {name}: {error.message}", node) from None
-        finally:
-            context.routines, context.tables_session = before
-        return self._of_query(found, str(node.meta.get("alias") or ""))
 
 
 def source_of(

@@ -1,4 +1,4 @@
-"""A query that is understood, and what items of it are."""
+"""What it comes to: a query that is understood, and the items that integers mean in it."""
 
 from __future__ import annotations
 
