@@ -48,6 +48,7 @@ from tests.gcp_local.bigquery.sql.conftest import Rows, Run
         ("SELECT 1 AS r; SELECT 2 AS r;", [(2,)]),
         ("SELECT 1 AS r; RETURN; SELECT 2 AS r;", [(1,)]),
         ("ASSERT 1 = 1; SELECT 1 AS r", [(1,)]),
+        ("SELECT 1; SELECT @@row_count AS r, @@error.message AS s", [(None, None)]),
     ],
 )  # fmt: skip
 def test_the_procedural_language(rows: Rows, text: str, expected: list[Any]) -> None:
@@ -78,6 +79,8 @@ def test_the_procedural_language(rows: Rows, text: str, expected: list[Any]) -> 
         ("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2';", "single SQL statement"),
         ("IF 1 THEN SELECT 1; END IF;", "Expected a BOOL expression but got INT64"),
         ("SELECT 1; GRANT `r` ON SCHEMA d TO 'user:x'", "lacks GRANT statements"),
+        ("SELECT 1; SELECT @@script.slot_ms", "lacks the system variable @@script.slot_ms"),
+        ("SELECT 1; SELECT @@nope", r"Unrecognized name: @@nope at \[1:18\]"),
         ("SELECT 1; SET @@time_zone = 'UTC';", "lacks assignments to system variables"),
     ],
 )

@@ -7,14 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
+from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.sql.grammar.nodes import refusal
 from gcp_local.bigquery.sql.queries.expressions.reader import Reader
 from gcp_local.bigquery.sql.queries.literals import sql_of
 from gcp_local.bigquery.sql.queries.typed import Typed
-from gcp_local.bigquery.sql.types import STRING, Type, type_of
+from gcp_local.bigquery.sql.types import INT64, STRING, Type, type_of
 
 if TYPE_CHECKING:
     from gcp_local.bigquery.sql.session import Parameter
+
+# https://cloud.google.com/bigquery/docs/reference/system-variables
+_LACKING = (
+    "current_job_id", "error.stack_trace", "last_job_id", "query_label", "reservation",
+    "script.bytes_billed", "script.bytes_processed", "script.creation_time",
+    "script.num_child_jobs", "script.slot_ms", "session_id", "transaction_id",
+)  # fmt: skip
 
 
 def parameter_value(parameter: Parameter) -> Typed:
@@ -63,7 +71,14 @@ class Parameters(Reader):
             "time_zone": ("UTC", STRING),
             "script.job_id": (session.job, STRING),
             "location": (session.location, STRING),
+            # What no statement, or no error, has given a value yet.
+            "row_count": (None, INT64),
+            "error.message": (None, STRING),
+            "error.statement_text": (None, STRING),
+            "error.formatted_stack_trace": (None, STRING),
         }
+        if name in _LACKING:
+            raise BigQueryError.lacking(f"the system variable @@{name}", location="query")
         if name not in values:
             raise refusal(f"Unrecognized name: @@{node.this.name}", node)
         value, kind = values[name]
