@@ -46,6 +46,8 @@ T = "(SELECT 1 AS a, 'x' AS b)"
         ("SELECT (SELECT 1, 2)", r"Scalar subquery cannot have more than one column"),
         ("SELECT [1, NULL]", r"Array cannot have a null element"),
         ("SELECT x FROM UNNEST([STRUCT(1 AS a)]) AS x GROUP BY [1]", r"Grouping by expressions of type ARRAY is not allowed"),
+        (f"SELECT SUM(b) FROM {T}", r"No matching signature for aggregate function SUM for argument types: STRING\. "),
+        (f"SELECT DISTINCT a FROM {T} ORDER BY LOWER(b)", r"ORDER BY clause expression references column b which is not visible after SELECT DISTINCT at \[1:65\]"),
         ("SELECT [1] = [1]", r"Equality is not defined for arguments of type ARRAY<INT64> at \[1:8\]"),
         ("SELECT JSON '1' != JSON '2'", r"Inequality is not defined for arguments of type JSON at \[1:8\]"),
         ("SELECT (1, 2) < (1, 3)", r"Less than is not defined for arguments of type STRUCT<INT64, INT64> at \[1:8\]"),

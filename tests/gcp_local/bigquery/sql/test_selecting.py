@@ -45,6 +45,8 @@ def values(client: Client, query: str, *parameters: Any) -> list[tuple[Any, ...]
         ("SELECT COUNTIF(x > 1), COUNTIF(NULL) FROM UNNEST([CAST(NULL AS INT64)]) AS x", [(0, 0)]),
         ("SELECT x FROM UNNEST([1.0, CAST('nan' AS FLOAT64), 3.0]) AS x WHERE x > 1", [(3.0,)]),
         ("SELECT x > 1, x >= 1, x < 1, 1 < x, 1 <= x, x = x, x != x, x BETWEEN 1 AND x FROM UNNEST([CAST('nan' AS FLOAT64)]) AS x", [(False, False, False, False, False, False, True, False)]),
+        ("SELECT CAST(MIN(x) AS STRING), CAST(MAX(x) AS STRING), MIN(IF(x > 0, x, NULL)), MIN(IF(x > 9, x, NULL)) FROM UNNEST([2.0, CAST('nan' AS FLOAT64), 1.0]) AS x", [("nan", "nan", 1.0, None)]),
+        ("SELECT MIN(x) OVER (ORDER BY x ROWS 1 PRECEDING) FROM UNNEST([1.0, 2.0]) AS x ORDER BY x", [(1.0,), (1.0,)]),
         ("SELECT CAST(DATE '2024-03-01' - DATE '2024-02-01' AS STRING)", [("0-0 29 0:0:0",)]),
     ],
 )  # fmt: skip

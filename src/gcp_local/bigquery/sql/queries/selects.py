@@ -114,8 +114,10 @@ class Selects:
                 written.append(Typed(same.key, key.type, node=each.this))
                 continue
             if distinct and not key.literal:
-                message = "ORDER BY clause expression references column which is not visible after"
-                raise key.refuse(f"{message} SELECT DISTINCT")
+                named = next((part for part in key.walk() if part.column is not None), key)
+                what = " ".join(filter(None, ("column", named.name, "which is not visible after")))
+                message = f"ORDER BY clause expression references {what} SELECT DISTINCT"
+                raise named.refuse(message)
             written.append(key)
         return keys, f" {order_sql(order, written)}"
 

@@ -76,7 +76,12 @@ def _orderable(name: str, act: str) -> Function:
     def build(values: list[Typed], reading: Reading, node: exp.Expr) -> Typed:
         if values[0].type.kind in ("ARRAY", "STRUCT", "JSON"):
             raise values[0].refuse(f"{name} is not defined for arguments of type {values[0].type}")
-        return aggregate(_named(name), Aggregate(act), values, values[0].type, node, reading)
+        call = Aggregate(act)
+        if act == "min" and values[0].type.kind == "FLOAT64":
+            # NaN among the values is the result in GoogleSQL; to DuckDB it is the greatest.
+            pair = "CASE WHEN {0} IS NOT NULL THEN struct_pack(n := NOT isnan({0}), v := {0}) END"
+            call = Aggregate(act, "struct_extract({}, 'v')", pair)
+        return aggregate(_named(name), call, values, values[0].type, node, reading)
 
     return function(name, ("T -> T", build), kind="aggregate")
 

@@ -131,13 +131,16 @@ def _chosen(
             if match is not None:
                 return signature, *match
     forms = "; ".join(dict.fromkeys(each.described(found.name) for each in found.signatures))
+    what = f"function {found.name}"
+    if found.kind in ("aggregate", "analytic"):
+        what = f"{found.kind} {what}"
     if all(each.expanded(len(given)) is None for each in found.signatures):
         plural = "signatures" if ";" in forms else "signature"
         kinds = ", ".join(map(described, given))
-        what = f" for argument types: {kinds}" if given else " with no arguments"
-        message = f"No matching signature for function {found.name}{what}."
+        types = f" for argument types: {kinds}" if given else " with no arguments"
+        message = f"No matching signature for {what}{types}."
         raise refusal(f"{message} Supported {plural}: {forms}", node)
-    raise no_signature(f"function {found.name}", node, given, forms)
+    raise no_signature(what, node, given, forms)
 
 
 def _applied(
