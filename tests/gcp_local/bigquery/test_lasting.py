@@ -173,7 +173,11 @@ def test_a_kill_amid_changes_leaves_none_half(
         if job.job_id.startswith("script-"):
             children = list(client.list_jobs(parent_job=job))
             assert {child.state for child in children} <= {"DONE"}
-    assert [each.dataset_id for each in client.list_datasets(include_all=True)] == ["shop"]
+    state = sqlite3.connect(f"file:{server.state / 'state.db'}?mode=ro", uri=True)
+    for places in ("bigquery_datasets", "bigquery_deleted"):
+        asked = f"SELECT DISTINCT dataset FROM {places} WHERE dataset GLOB '_script*'"
+        assert not state.execute(asked).fetchall(), "temporary tables leave nothing"
+    state.close()
 
 
 def test_a_change_and_the_end_of_its_job_are_one(

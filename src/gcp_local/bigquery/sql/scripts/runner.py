@@ -75,11 +75,10 @@ class Scripts:
 
     def recover(self) -> None:
         """Remove the temporary tables of scripts that ran when an earlier server stopped."""
-        catalog = self._tools.tables.catalog
         for row in self._tools.tables.database.rows(
             "SELECT project, dataset FROM bigquery_datasets WHERE dataset GLOB ?", f"{_PREFIX}*"
         ):
-            catalog.delete_dataset(DatasetRef(row["project"], row["dataset"]))
+            self._empty(DatasetRef(row["project"], row["dataset"]))
 
     def _make_home(self, home: DatasetRef, session: Session) -> None:
         """Make the hidden dataset of the script's temporary tables."""
@@ -89,7 +88,9 @@ class Scripts:
     def _empty(self, home: DatasetRef) -> None:
         catalog = self._tools.tables.catalog
         with catalog.transaction():
+            entry = catalog.dataset(home)
             catalog.delete_dataset(home)
+            catalog.deleted.release(entry)  # nobody can have it back
 
 
 def _temporary(session: Session) -> DatasetRef:
