@@ -225,6 +225,8 @@ class Catalog:
                 body = prepared(ref, body, home.body)
             entry = Entry.new(body)
             self.find(ref, noun)  # one that has expired goes
+            if noun == "table" and self.find(ref, "model") is not None:
+                raise BigQueryError.duplicate(NOUNS["model"], ref)
             self._insert(ref, entry, noun)
         return entry
 

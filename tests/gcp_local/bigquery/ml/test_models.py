@@ -100,6 +100,8 @@ def test_of_two_trainings_of_one_name_one_job_tells_what_it_made(
         warehouse.query_and_wait(f"CREATE {TOLD}")
     with pytest.raises(Conflict, match=r"Already Exists: Table .*:d.customers"):
         warehouse.query_and_wait(f"CREATE {TOLD}".replace("d.told", "d.customers"))
+    with pytest.raises(Conflict, match=r"Already Exists: Model .*:d.told"):
+        warehouse.query_and_wait("CREATE TABLE d.told (x INT64)")
     kept = set((emulator.state / "bigquery_models").iterdir())
     dropped = _done(warehouse, "DROP MODEL d.told")
     assert (dropped.statement_type, dropped.ddl_operation_performed) == ("DROP_MODEL", "DROP")
