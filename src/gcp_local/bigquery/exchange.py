@@ -15,11 +15,14 @@ from gcp_local.bigquery.schema import Schema, schema_json
 from gcp_local.bigquery.sql.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from gcp_local.bigquery.catalog import Catalog
     from gcp_local.bigquery.sql.executor import Executor
     from gcp_local.bigquery.warehouse import Warehouse
+    from gcp_local.resources.database import Database
     from gcp_local.resources.projects import Projects
 
 SCHEME = "bq://"
@@ -29,8 +32,14 @@ class Exchange:
     """Reads tables and views, and makes tables."""
 
     def __init__(
-        self, catalog: Catalog, warehouse: Warehouse, executor: Executor, projects: Projects
+        self,
+        database: Database,
+        catalog: Catalog,
+        warehouse: Warehouse,
+        executor: Executor,
+        projects: Projects,
     ) -> None:
+        self._database = database
         self._catalog = catalog
         self._warehouse = warehouse
         self._executor = executor
@@ -66,17 +75,9 @@ class Exchange:
         project, _, dataset = uri.removeprefix(SCHEME).rpartition(".")
         return DatasetRef(self._projects.id(project), dataset)
 
-    def project(self, uri: str) -> str:
-        """Read the id of a project, `bq://PROJECT`."""
-        return self._projects.id(uri.removeprefix(SCHEME))
-
     def create_dataset(self, ref: DatasetRef, location: str) -> None:
         """Make a dataset; errors as `Catalog.add_dataset`."""
         self._catalog.add_dataset(ref, {"location": location})
-
-    def check_dataset(self, ref: DatasetRef) -> None:
-        """Refuse a dataset that is not there."""
-        self._catalog.dataset(ref)
 
     def check_free(self, ref: TableRef) -> None:
         """Refuse a table whose dataset is not there, or that is there already."""
@@ -85,12 +86,19 @@ class Exchange:
             raise BigQueryError.duplicate("Table", ref)
 
     def create_table(self, ref: TableRef, schema: Schema, rows: pa.Table) -> None:
-        """Make a table of these rows.
+        """Make a table of these rows; errors as `create_tables`."""
+        self.create_tables([(ref, schema, rows)])
+
+    def create_tables(self, made: Sequence[tuple[TableRef, Schema, pa.Table]]) -> None:
+        """Make tables of these rows, all or none.
 
         Raises:
             BigQueryError: there is one of that name, or no such dataset.
 
         """
-        written = self._warehouse.write(rows)
-        entry = self._catalog.add(ref, {"type": "TABLE", "schema": schema_json(schema)})
-        self._warehouse.commit(entry.uid, [written])
+        written = [self._warehouse.write(rows) for _, _, rows in made]
+        with self._database.transaction():
+            for (ref, schema, _), file in zip(made, written, strict=True):
+                body = {"type": "TABLE", "schema": schema_json(schema)}
+                entry = self._catalog.add(ref, body)
+                self._warehouse.commit(entry.uid, [file])

@@ -105,7 +105,7 @@ class BigQuery:
             Select(self.catalog, self.warehouse, engine, ModelFunctions(store, executor), system),
             ModelStatements(self.catalog, self.models, executor, trainer, exporter),
         ]
-        self.exchange = Exchange(self.catalog, self.warehouse, executor, projects)
+        self.exchange = Exchange(database, self.catalog, self.warehouse, executor, projects)
         queries = TableQueries(executor)
         datasets = DatasetService(self.catalog, self.models)
         tables = Tables(self.catalog, self.warehouse, self.streaming, database)

@@ -22,6 +22,8 @@ from gcp_local.vertex.jobs.instances import Conversion, Input, UnreadableError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    import pyarrow as pa
+
     from gcp_local.bigquery.engine import RowRelation
     from gcp_local.bigquery.exchange import Exchange
     from gcp_local.rpc.protos import Message
@@ -122,7 +124,18 @@ class TableResults:
             schema: the inputs' columns, as `columns` tells them.
             target: of AutoML's models, the target column; else empty.
 
+        Raises:
+            UnreadableError: an input's column has the name of one that the outputs get.
+
         """
+        taken = {field.name.lower() for field in schema}
+        added = f"predicted_{target}" if target else "prediction"
+        for name in (added, _STATUS.name):
+            if name.lower() in taken:
+                raise UnreadableError(
+                    f"The table has a column {name!r}, which is the name of a column of the"
+                    " outputs: name a key_field, or leave it out by a view."
+                )
         self.predicted = self.failed = 0
         self.example = ""
         self._schema = schema
@@ -146,18 +159,17 @@ class TableResults:
         """Nothing to write out yet."""
 
     def publish(self, exchange: Exchange, target: Destination) -> None:
-        """Make the tables; errors as `Exchange.create_table`."""
-        self._make(exchange, target.predictions, self._prediction(), self._good)
-        self._make(exchange, target.errors, _STATUS, self._bad)
+        """Make the tables; errors as `Exchange.create_tables`."""
+        good = self._rows(self._prediction(), self._good)
+        bad = self._rows(_STATUS, self._bad)
+        exchange.create_tables([(target.predictions, *good), (target.errors, *bad)])
 
-    def _make(
-        self, exchange: Exchange, ref: TableRef, last: Field, rows: Sequence[Mapping[str, Any]]
-    ) -> None:
+    def _rows(self, last: Field, rows: Sequence[Mapping[str, Any]]) -> tuple[Schema, pa.Table]:
         import pyarrow as pa
 
         schema = (*(replace(field, mode=_loose(field)) for field in self._schema), last)
         named = [{**row, last.name: row[""]} for row in rows]
-        exchange.create_table(ref, schema, pa.Table.from_pylist(named, schema=arrow_schema(schema)))
+        return schema, pa.Table.from_pylist(named, schema=arrow_schema(schema))
 
     def _prediction(self) -> Field:
         if not self._target:

@@ -74,6 +74,9 @@ def bank(client: Client) -> Client:
     client.query_and_wait(
         "CREATE VIEW bank.young AS SELECT * FROM bank.customers WHERE born > '2000-01-01'"
     )
+    client.query_and_wait(
+        "CREATE VIEW bank.judged AS SELECT id, 1 AS Prediction FROM bank.customers"
+    )
     return client
 
 
@@ -189,6 +192,7 @@ def test_a_tables_rows_are_predicted_on_into_files(
         ("bank.nothing", (), "Not found: Table"),
         ("bank.customers", ("nowhere",), "Not found: Dataset"),
         ("bank.customers", ("bank", "young"), "Already Exists: Table"),
+        ("bank.judged", ("bank", "said"), "The table has a column 'prediction'"),
     ],
 )
 def test_tables_that_cannot_be_read_or_made_fail_the_job(
