@@ -1,6 +1,5 @@
-"""EXPORT MODEL: boosted trees as XGBoost's own file, and what belongs to it.
+"""EXPORT MODEL: boosted trees as XGBoost's own file, regressions as TensorFlow SavedModels.
 
-Google writes regressions as TensorFlow SavedModels, which needs TensorFlow; that is refused.
 Source: https://cloud.google.com/bigquery/docs/exporting-models.
 """
 
@@ -41,11 +40,6 @@ class Exporter:
             raise BigQueryError("invalid", f"Invalid URI {uri!r}: gs://BUCKET/FOLDER.")
         if self._buckets.find(found["bucket"]) is None:
             raise BigQueryError("notFound", f"Not found: Bucket {found['bucket']}")
-        if not model.grows_trees:
-            raise BigQueryError.lacking(
-                f"the export of {model.model_type} models, which are TensorFlow SavedModels"
-                " (register the model in Vertex AI to deploy it)"
-            )
         if model.transform:
             raise BigQueryError.lacking("the export of models with a TRANSFORM clause")
         for field in model.features:
@@ -62,13 +56,23 @@ class Exporter:
         assert found is not None
         folder = found["folder"].rstrip("/")
         prefix = f"{folder}/" if folder else ""
-        files = {"model.bst": model.booster, "assets/model_metadata.json": _metadata(model)}
-        for at, encoder in enumerate(model.encoders):
-            if encoder.levels:
-                levels = "".join(f"{level}\n" for level in encoder.levels)
-                files[f"assets/{at}.txt"] = levels.encode()
-        for name, content in files.items():
+        for name, content in (_trees if model.grows_trees else _regression)(model).items():
             self._objects.write(found["bucket"], prefix + name, content)
+
+
+def _regression(model: TrainedModel) -> dict[str, bytes]:
+    from gcp_local.bigquery.ml.savedmodel.graph import saved_model
+
+    return {"saved_model.pb": saved_model(model)}
+
+
+def _trees(model: TrainedModel) -> dict[str, bytes]:
+    files = {"model.bst": model.booster, "assets/model_metadata.json": _metadata(model)}
+    for at, encoder in enumerate(model.encoders):
+        if encoder.levels:
+            levels = "".join(f"{level}\n" for level in encoder.levels)
+            files[f"assets/{at}.txt"] = levels.encode()
+    return files
 
 
 def _metadata(model: TrainedModel) -> bytes:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from google.api_core.exceptions import BadRequest, GoogleAPICallError
 from google.cloud.bigquery import Client
+from google.cloud.storage import Bucket
 
 from gcp_local.bigquery.errors import BigQueryError
 from gcp_local.bigquery.ml.preprocessing import Item, frozen, inlined
@@ -174,6 +175,15 @@ def test_the_model_knows_its_inputs_and_its_features(transformed: Client) -> Non
         transformed.query_and_wait(
             "SELECT * FROM ML.PREDICT(MODEL d.transformed, (SELECT 1 AS age, 2.0 AS spend))"
         )
+
+
+def test_a_model_with_a_transformation_is_not_exported_without_it(
+    transformed: Client, bucket: Bucket
+) -> None:
+    with pytest.raises(GoogleAPICallError, match=r"lacks the export .* TRANSFORM") as refused:
+        transformed.query_and_wait(f"EXPORT MODEL d.transformed OPTIONS(uri='gs://{bucket.name}')")
+    assert refused.value.code == 501
+    assert list(bucket.list_blobs()) == []
 
 
 def test_importance_is_that_of_the_columns_before_the_transformation(warehouse: Client) -> None:

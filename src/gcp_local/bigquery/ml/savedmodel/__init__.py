@@ -1,0 +1,1 @@
+"""Regressions as TensorFlow SavedModels, written without TensorFlow."""
