@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,17 +8,6 @@ from churn import evaluation, features, sample, split, training, validation
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BESIDE_THE_REPOSITORY = Path(__file__).parents[3] / "shared" / "data" / "BankChurners.csv"
-
-
-@pytest.fixture(scope="session")
-def public_file() -> Path:
-    """The public file: development has it, the repository does not."""
-    path = Path(os.environ.get("ECLUSE_CHURN_DATA", BESIDE_THE_REPOSITORY))
-    if not path.is_file():
-        pytest.skip("needs the public BankChurners.csv; name it in ECLUSE_CHURN_DATA")
-    return path
 
 
 @pytest.fixture(scope="session")

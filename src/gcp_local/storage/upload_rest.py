@@ -13,7 +13,7 @@ from gcp_local.storage import object_json, wire
 from gcp_local.storage.uploads import ContentRange
 from gcp_local.storage.values import Description
 from gcp_local.web.messages import Answer, Request
-from gcp_local.web.multipart import split
+from gcp_local.web.multipart import related
 
 if TYPE_CHECKING:
     from gcp_local.storage.buckets import BucketStore
@@ -58,17 +58,12 @@ class UploadEndpoint:
         return self._write(request, bucket, name, request.body, said)
 
     def _multipart(self, request: Request, bucket: str) -> Answer:
-        content_type = request.headers.get("content-type", "")
-        if not content_type.startswith("multipart/related"):
-            raise InvalidArgument("A multipart upload is multipart/related.")
-        parts = split(content_type, request.body)
-        if len(parts) != 2:
-            raise InvalidArgument("A multipart upload has two parts: metadata and content.")
-        body = wire.mapping(parts[0].content)
+        described, media = related(request.headers.get("content-type", ""), request.body)
+        body = wire.mapping(described.content)
         said = object_json.description_of(body)
         if said.content_type is None:
-            said = replace(said, content_type=parts[1].headers.get("content-type"))
-        return self._write(request, bucket, _name(request, body), parts[1].content, said)
+            said = replace(said, content_type=media.headers.get("content-type"))
+        return self._write(request, bucket, _name(request, body), media.content, said)
 
     def _write(
         self, request: Request, bucket: str, name: str, content: bytes, said: Description

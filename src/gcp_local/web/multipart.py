@@ -50,6 +50,21 @@ def split(content_type: str, body: bytes) -> list[Part]:
     return [_part(section, end) for section in sections[1:-1]]
 
 
+def related(content_type: str, body: bytes) -> tuple[Part, Part]:
+    """Take an upload apart that is its metadata and its content (`multipart/related`).
+
+    Raises:
+        InvalidArgument: it is anything else; or as `split`.
+
+    """
+    if not content_type.startswith("multipart/related"):
+        raise InvalidArgument("A multipart upload is multipart/related.")
+    parts = split(content_type, body)
+    if len(parts) != 2:
+        raise InvalidArgument("A multipart upload has two parts: metadata and content.")
+    return parts[0], parts[1]
+
+
 def _part(section: bytes, end: bytes) -> Part:
     _, _, rest = section.partition(end)
     if rest.startswith(end):

@@ -20,7 +20,7 @@ from gcp_local.errors import InvalidArgument, NotFound
 from gcp_local.rpc.dispatch import parse_json
 from gcp_local.storage.uploads import QUANTUM, ContentRange
 from gcp_local.web.messages import Answer, Request
-from gcp_local.web.multipart import split
+from gcp_local.web.multipart import related
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,15 +88,10 @@ class UploadedJobs:
                 raise InvalidArgument(f"Invalid value for uploadType: {other!r}.")
 
     def _whole(self, request: Request, project: str) -> Answer:
-        content_type = request.headers.get("content-type", "")
-        if not content_type.startswith("multipart/related"):
-            raise InvalidArgument("A multipart upload is multipart/related.")
-        parts = split(content_type, request.body)
-        if len(parts) != 2:
-            raise InvalidArgument("A multipart upload has two parts: metadata and content.")
-        said = _job(parts[0].content)
+        described, media = related(request.headers.get("content-type", ""), request.body)
+        said = _job(described.content)
         path = self._file(secrets.token_urlsafe(32))
-        path.write_bytes(parts[1].content)
+        path.write_bytes(media.content)
         return self._started(path, lambda: self._start(project, said, request.endpoint, path))
 
     def _begin(self, request: Request, project: str) -> Answer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 import uuid
 from pathlib import Path
@@ -16,7 +15,6 @@ from google.cloud.bigquery import Client
 
 from tests.gcp_local.emulators import Emulator
 
-BESIDE_THE_REPOSITORY = Path(__file__).parents[5] / "shared" / "data" / "BankChurners.csv"
 CATEGORIES = (
     "Gender", "Education_Level", "Marital_Status", "Income_Category", "Card_Category",
 )  # fmt: skip
@@ -30,12 +28,9 @@ TREES = "model_type='BOOSTED_TREE_CLASSIFIER', max_iterations=50, early_stop=FAL
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[dict[str, Any]]:
-    path = Path(os.environ.get("ECLUSE_CHURN_DATA", BESIDE_THE_REPOSITORY))
-    if not path.is_file():
-        pytest.skip("needs the public BankChurners.csv; name it in ECLUSE_CHURN_DATA")
+def rows(public_file: Path) -> list[dict[str, Any]]:
     source = random.Random(5)
-    with path.open(newline="") as file:
+    with public_file.open(newline="") as file:
         return [
             {
                 name: value if name in (LABEL, *CATEGORIES) else float(value)

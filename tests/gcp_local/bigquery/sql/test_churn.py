@@ -10,14 +10,10 @@ from google.cloud.bigquery import Client, Dataset
 
 from gcp_local.bigquery.sql.runtime.fingerprint import farm_fingerprint
 
-FILE = Path(__file__).parents[5] / "shared" / "data" / "BankChurners.csv"
-
 
 @pytest.fixture(scope="module")
-def churners() -> pd.DataFrame:
-    if not FILE.exists():
-        pytest.skip("the public churn file is not here")
-    return pd.read_csv(FILE).iloc[:, :21]
+def churners(public_file: Path) -> pd.DataFrame:
+    return pd.read_csv(public_file).iloc[:, :21]
 
 
 @pytest.fixture
