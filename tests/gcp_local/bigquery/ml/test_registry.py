@@ -48,7 +48,7 @@ def register(warehouse: Client, model: str, model_id: str) -> None:
     warehouse.query_and_wait(f"ALTER MODEL {model} SET OPTIONS(vertex_ai_model_id='{model_id}')")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registered(warehouse: Client) -> str:
     """The id under which the shared models of both kinds are versions 1 and 2."""
     name = new_id()
