@@ -15,21 +15,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ecluse import promotion
 from ecluse.canonical import digest_of, short
-from ecluse.catalog import Catalog, PipelineFolder
-from ecluse.delivery import build_release
 from ecluse.errors import InvalidInput, Refused
-from ecluse.lift import Order
 from ecluse.local import stop_embedded_cloud
-from ecluse.outcome import Outcome
-from ecluse.plan import Plan
-from ecluse.release import Release
-from ecluse.release_store import fetch_release
+from ecluse.promotion import execution as promotion
+from ecluse.promotion.lift import Order
+from ecluse.promotion.outcome import Outcome
+from ecluse.promotion.plan import Plan
+from ecluse.release.delivery import build_release
+from ecluse.release.manifest import Release
+from ecluse.release.store import fetch_release
 from ecluse.report.html import Chapter, render
 from ecluse.report.terminal import Board, outcome_lines, plan_table, status_table
-from ecluse.sample_data import lay_sample, sample_file
-from ecluse.status import read_status
+from ecluse.repository.catalog import Catalog, PipelineFolder
+from ecluse.repository.sample_data import lay_sample, sample_file
+from ecluse.upkeep.status import read_status
 from ecluse.workplace import Workplace
 
 _NONPROD, _PROD = "nonprod", "prod"

@@ -18,7 +18,7 @@ from typing import TypedDict
 
 from ecluse.cloud import connect
 from ecluse.errors import CloudError, InvalidInput
-from ecluse.settings import Environment
+from ecluse.repository.settings import Environment
 
 _START_SECONDS = 60.0
 _IDLE_SECONDS = 1800

@@ -5,10 +5,10 @@ from functools import cached_property
 from pathlib import Path
 
 from ecluse.actor import actor
-from ecluse.catalog import Catalog
 from ecluse.cloud import Cloud, connect
 from ecluse.local import embedded_cloud, lay_out
-from ecluse.settings import Environment
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.settings import Environment
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ecluse import compiler
 from ecluse.canonical import digest_of
-from ecluse.catalog import Catalog
-from ecluse.check import check_settings
-from ecluse.compiler import CompiledPipeline, canonical_yaml, compile_pipelines
 from ecluse.errors import CompilationError, InvalidInput
-from ecluse.image import image_source
+from ecluse.release import compiler
+from ecluse.release.compiler import CompiledPipeline, canonical_yaml, compile_pipelines
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.check import check_settings
+from ecluse.repository.image import image_source
 from tests.ecluse.repositories import Repository, make_repository
 
 ROOT = Path(__file__).parents[2]

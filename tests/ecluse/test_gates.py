@@ -3,8 +3,8 @@
 import pytest
 
 from ecluse.errors import UnknownMetric
-from ecluse.gates import TaskOutcome, Verdict, judge
-from ecluse.settings import Gate
+from ecluse.promotion.gates import TaskOutcome, Verdict, judge
+from ecluse.repository.settings import Gate
 
 RAN = [TaskOutcome("evaluate", "succeeded")]
 WHERE = "pipelines/p/pipeline.yaml"

@@ -18,8 +18,8 @@ from google.cloud.storage import Client
 from kfp.registry import ApiAuth, RegistryClient
 
 from ecluse.canonical import canonical_json, digest_of, digest_of_value, readable_json
-from ecluse.catalog import Catalog
 from ecluse.cloud import Cloud, connect
+from ecluse.repository.catalog import Catalog
 from tests.ecluse.conftest import Commands
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.catalog import Catalog
 from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
-from ecluse.settings import Parameter
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.settings import Parameter
 from tests.ecluse.repositories import Repository, make_repository
 
 

@@ -12,8 +12,8 @@ import pytest
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import aiplatform_v1
 
-from ecluse.catalog import Catalog
 from ecluse.local import embedded_cloud, stop_embedded_cloud
+from ecluse.repository.catalog import Catalog
 from ecluse.workplace import Workplace
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.catalog import Catalog
-from ecluse.settings import Environment
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.settings import Environment
 
 ENVIRONMENTS = Path(__file__).parents[2] / "environments"
 NAMES = ("dev", "nonprod", "prod")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ecluse.catalog import Catalog
+from ecluse.repository.catalog import Catalog
 from tests.workflows import strict_yaml
 
 ROOT = Path(__file__).parents[2]

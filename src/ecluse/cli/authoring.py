@@ -23,10 +23,10 @@ def check(
     json: options.Json = False,
 ) -> None:
     """Check every setting and compile every pipeline, without touching any cloud."""
-    from ecluse.catalog import Catalog
-    from ecluse.check import check_settings
     from ecluse.cli import output
-    from ecluse.compiler import compile_pipelines
+    from ecluse.release.compiler import compile_pipelines
+    from ecluse.repository.catalog import Catalog
+    from ecluse.repository.check import check_settings
 
     catalog = Catalog.find(repository)
     environments = catalog.environments()
@@ -62,9 +62,9 @@ def compile_(
     stays the word `runtime`: such a file is for reading, not for running.
     """
     from ecluse.canonical import digest_of, short
-    from ecluse.catalog import Catalog
     from ecluse.cli import output
-    from ecluse.compiler import RUNTIME_IMAGE, compile_pipelines
+    from ecluse.release.compiler import RUNTIME_IMAGE, compile_pipelines
+    from ecluse.repository.catalog import Catalog
 
     compiled = compile_pipelines(Catalog.find(repository), pipelines or ())
     contents = {
@@ -110,9 +110,9 @@ def run(
 
     Nothing is promoted: the ledger is not touched. Exit code 1 when the run or a gate says no.
     """
-    from ecluse import trial
     from ecluse.cli import output
-    from ecluse.logs import keep_logs
+    from ecluse.promotion import trial
+    from ecluse.promotion.logs import keep_logs
     from ecluse.report.markdown import run_report
     from ecluse.report.terminal import Board, run_summary
 

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ecluse.cloud import Cloud
-    from ecluse.outcome import Outcome
-    from ecluse.release import Release
+    from ecluse.promotion.outcome import Outcome
+    from ecluse.release.manifest import Release
     from ecluse.workplace import Workplace
 
 _BUILDING_ENVIRONMENT = "nonprod"
@@ -41,8 +41,8 @@ def image(
     The tag is the hash of exactly what goes into the image, so an unchanged source builds nothing.
     """
     from ecluse.cli import output
-    from ecluse.commit import head_commit
-    from ecluse.runtime_image import resolve_image
+    from ecluse.release.runtime_image import resolve_image
+    from ecluse.repository.commit import head_commit
 
     workplace = output.workplace(repository, local=local)
     log = output.console(quiet=True)
@@ -74,8 +74,8 @@ def build(
     """Build a release of the checked-out commit: release.json and the compiled pipelines."""
     from ecluse.canonical import short
     from ecluse.cli import output
-    from ecluse.delivery import build_release
-    from ecluse.release import write_release
+    from ecluse.release.delivery import build_release
+    from ecluse.release.manifest import write_release
 
     workplace = output.workplace(repository, local=local)
     release, files = build_release(workplace, environment, runtime_image=runtime_image)
@@ -102,9 +102,9 @@ def plan(
     json: options.Json = False,
 ) -> None:
     """Show what a promotion would do, pipeline by pipeline and why, and do nothing."""
-    from ecluse import promotion
     from ecluse.cli import output
-    from ecluse.lift import Order
+    from ecluse.promotion import execution as promotion
+    from ecluse.promotion.lift import Order
     from ecluse.report.markdown import plan_report
     from ecluse.report.terminal import plan_table
 
@@ -149,10 +149,10 @@ def promote(
     What is live stays live until the new bytes have proved themselves. Ended anywhere, the same
     command goes on where it stopped. Exit code 1 when a check, a gate or a run says no.
     """
-    from ecluse import promotion
     from ecluse.cli import output
-    from ecluse.delivery import lay_missing_samples
-    from ecluse.lift import Order
+    from ecluse.promotion import execution as promotion
+    from ecluse.promotion.lift import Order
+    from ecluse.release.delivery import lay_missing_samples
     from ecluse.report.terminal import Board, plan_table
 
     options.append_markdown(markdown, "")
@@ -198,7 +198,7 @@ def trigger(
 ) -> None:
     """Run a Cloud Build trigger that was registered beforehand, and follow its log to its end."""
     from ecluse.cli import output
-    from ecluse.commit import head_commit
+    from ecluse.repository.commit import head_commit
 
     workplace = output.workplace(repository, local=local)
     console = output.console()
@@ -214,7 +214,7 @@ def trigger(
 def _release(
     workplace: "Workplace", environment: str, folder: Path | None, commit: str | None
 ) -> "tuple[Release, Mapping[str, bytes]]":
-    from ecluse.delivery import find_release
+    from ecluse.release.delivery import find_release
 
     default = _RELEASE_FOLDER if folder is None and commit is None else folder
     return find_release(workplace, environment, folder=default, commit=commit)
@@ -241,10 +241,10 @@ def _report(
     release: "Release",
     markdown: Path | None,
 ) -> None:
-    from ecluse.logs import keep_logs
+    from ecluse.ledger.reports import keep_report
+    from ecluse.promotion.logs import keep_logs
     from ecluse.report.markdown import promotion_report
     from ecluse.report.terminal import outcome_lines
-    from ecluse.report_store import keep_report
 
     environment = cloud.environment.name
     for line in outcome_lines(outcomes, environment):

@@ -38,8 +38,8 @@ def show_error(error: EcluseError) -> None:
 
 def workplace(repository: Path, *, local: bool) -> "Workplace":
     """Return the workplace that the shared options describe."""
-    from ecluse.catalog import Catalog
     from ecluse.local import wanted_locally
+    from ecluse.repository.catalog import Catalog
     from ecluse.workplace import Workplace
 
     return Workplace(Catalog.find(repository), wanted_locally(local))

@@ -26,7 +26,7 @@ def status(
 ) -> None:
     """Show what is live where, since when and from which commit."""
     from ecluse.cli import output
-    from ecluse.status import read_status
+    from ecluse.upkeep.status import read_status
 
     workplace = output.workplace(repository, local=local)
     clouds = [workplace.cloud(environment)] if environment is not None else workplace.clouds()
@@ -56,8 +56,8 @@ def report(
 ) -> None:
     """Show what a commit's last promotion did: outcomes, gates, tasks, in Markdown."""
     from ecluse.cli import output
-    from ecluse.commit import resolve_commit
-    from ecluse.report_store import kept_report
+    from ecluse.ledger.reports import kept_report
+    from ecluse.repository.commit import resolve_commit
 
     workplace = output.workplace(repository, local=local)
     sha = resolve_commit(workplace.catalog.root, commit)
@@ -79,7 +79,7 @@ def demo(
     Works on a copy of the repository in .ecluse/demo, against an embedded Google Cloud of its own.
     """
     from ecluse import demo as story
-    from ecluse.catalog import Catalog
     from ecluse.cli import output
+    from ecluse.repository.catalog import Catalog
 
     story.tell(Catalog.find(repository), data=data, console=output.console())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ecluse.settings import Environment
+from ecluse.repository.settings import Environment
 
 if TYPE_CHECKING:
     from ecluse.cloud.builds import Builds
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ecluse.cloud.pipelines import Pipelines
     from ecluse.cloud.registry import Registry
     from ecluse.cloud.storage import Storage
-    from ecluse.ledger import Ledger
+    from ecluse.ledger.records import Ledger
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Cloud:
     @property
     def ledger(self) -> "Ledger":
         """The environment's ledger."""
-        from ecluse.ledger import Ledger
+        from ecluse.ledger.records import Ledger
 
         return Ledger(self.storage, self.environment.ledger, self.environment.name)
 

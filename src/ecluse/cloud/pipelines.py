@@ -11,9 +11,9 @@ from google.protobuf import json_format
 from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
 from ecluse.cloud.retries import READING
+from ecluse.cloud.run import Artifact, Run, RunRequest, State, Task
 from ecluse.errors import Interrupted, Refused
-from ecluse.run import Artifact, Run, RunRequest, State, Task
-from ecluse.settings import Environment
+from ecluse.repository.settings import Environment
 
 _JOB_STATES: Final[Mapping[str, State]] = {
     "PIPELINE_STATE_RUNNING": "running",

@@ -18,7 +18,7 @@ from ecluse.cloud import Addresses
 from ecluse.cloud.failures import translated
 from ecluse.cloud.retries import READING
 from ecluse.errors import ReleaseAltered
-from ecluse.settings import Environment
+from ecluse.repository.settings import Environment
 
 LIVE_TAG = "live"
 """The tag on the version that the ledger says is live. For people: nothing runs by tag."""

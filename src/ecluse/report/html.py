@@ -9,10 +9,10 @@ import jinja2
 
 from ecluse import clock
 from ecluse.canonical import short
-from ecluse.outcome import Outcome
+from ecluse.cloud.run import Run
+from ecluse.promotion.outcome import Outcome
 from ecluse.report.terminal import number
-from ecluse.run import Run
-from ecluse.status import StatusRow
+from ecluse.upkeep.status import StatusRow
 
 
 @dataclass(frozen=True)

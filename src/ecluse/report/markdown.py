@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from ecluse import clock
 from ecluse.canonical import short
-from ecluse.gates import Verdict
-from ecluse.outcome import Outcome
-from ecluse.plan import Plan
+from ecluse.cloud.run import Run
+from ecluse.promotion.gates import Verdict
+from ecluse.promotion.outcome import Outcome
+from ecluse.promotion.plan import Plan
 from ecluse.report.terminal import number
-from ecluse.run import Run
-from ecluse.status import StatusRow
+from ecluse.upkeep.status import StatusRow
 
 _MARKUP = frozenset("\\`*_[]<>#|~@!&")
 _SIGNS = {"activated": "✅", "unchanged": "➖", "retired": "🗄️", "refused": "⛔", "failed": "❌"}

@@ -15,11 +15,11 @@ from rich.text import Text
 
 from ecluse import clock
 from ecluse.canonical import short
-from ecluse.gates import Verdict
-from ecluse.outcome import Outcome
-from ecluse.plan import Plan
-from ecluse.run import FINISHED, Run, State, Task
-from ecluse.status import StatusRow
+from ecluse.cloud.run import FINISHED, Run, State, Task
+from ecluse.promotion.gates import Verdict
+from ecluse.promotion.outcome import Outcome
+from ecluse.promotion.plan import Plan
+from ecluse.upkeep.status import StatusRow
 
 _MARKS: Final[dict[State, str]] = {
     "pending": "[dim]·[/]",

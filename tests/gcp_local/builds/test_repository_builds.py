@@ -18,9 +18,9 @@ import yaml
 from google.cloud.devtools import cloudbuild_v1
 from google.protobuf import json_format
 
-from ecluse.catalog import Catalog
 from ecluse.cloud import connect
 from ecluse.errors import CloudError
+from ecluse.repository.catalog import Catalog
 from tests.ecluse.repositories import MEASURE, Repository, make_repository
 from tests.gcp_local.builds.place import Place
 from tests.gcp_local.emulators import Emulator

@@ -20,11 +20,11 @@ from pydantic import (
 )
 
 from ecluse.canonical import digest_of, digest_of_value, readable_json
-from ecluse.catalog import Catalog
-from ecluse.commit import Commit
-from ecluse.compiler import CompiledPipeline, compiler_version
 from ecluse.errors import InvalidInput, ReleaseAltered
-from ecluse.settings import PipelineSettings
+from ecluse.release.compiler import CompiledPipeline, compiler_version
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.commit import Commit
+from ecluse.repository.settings import PipelineSettings
 
 MANIFEST = "release.json"
 

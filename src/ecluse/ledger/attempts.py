@@ -7,7 +7,7 @@ from typing import Any
 from ecluse import naming
 from ecluse.canonical import digest_of_value
 from ecluse.cloud import Cloud
-from ecluse.release import ReleasedPipeline
+from ecluse.release.manifest import ReleasedPipeline
 
 _ATTEMPT = re.compile(r"/([0-9]{4,9})\.json$")
 

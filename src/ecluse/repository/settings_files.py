@@ -9,14 +9,14 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from ecluse.errors import SettingsError
-from ecluse.settings import (
+from ecluse.repository.settings import (
     PLACEHOLDER,
     PLACEHOLDERS,
     Environment,
     PipelineSettings,
     ProjectSettings,
 )
-from ecluse.yaml_source import FieldPath, read_yaml
+from ecluse.repository.yaml_source import FieldPath, read_yaml
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

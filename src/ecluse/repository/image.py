@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecluse.canonical import digest_of, digest_of_value, short
-from ecluse.catalog import Catalog
 from ecluse.errors import InvalidInput, SettingsError
+from ecluse.repository.catalog import Catalog
 
 _FROM = re.compile(r"^FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*$", re.IGNORECASE)
 _COPY_FROM = re.compile(r"--from=(\S+)", re.IGNORECASE)

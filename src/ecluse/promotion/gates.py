@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecluse.errors import UnknownMetric
-from ecluse.settings import Gate
+from ecluse.repository.settings import Gate
 
 Metrics = Mapping[str, float]
 

@@ -1,4 +1,4 @@
-"""Compiles pipelines in a process of its own, which `ecluse.compiler` starts.
+"""Compiles pipelines in a process of its own, which `ecluse.release.compiler` starts.
 
 Nothing of ours is imported here.
 

@@ -25,9 +25,9 @@ from typing import Any
 import yaml
 
 from ecluse.canonical import digest_of
-from ecluse.catalog import Catalog
 from ecluse.errors import CompilationError
 from ecluse.naming import package_name
+from ecluse.repository.catalog import Catalog
 
 RUNTIME_IMAGE = "runtime"
 """What a component writes as its base image; a release puts the image's digest in its place."""

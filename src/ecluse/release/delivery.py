@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ecluse.canonical import is_digest
-from ecluse.check import check_settings
 from ecluse.cloud import Cloud
-from ecluse.commit import head_commit, resolve_commit
-from ecluse.compiler import compile_pipelines
 from ecluse.errors import InvalidInput
-from ecluse.release import Release, make_release, read_release
-from ecluse.release_store import fetch_release, refuse_other_release
-from ecluse.runtime_image import resolve_image
-from ecluse.sample_data import lay_sample, sample_address, sample_file
+from ecluse.release.compiler import compile_pipelines
+from ecluse.release.manifest import Release, make_release, read_release
+from ecluse.release.runtime_image import resolve_image
+from ecluse.release.store import fetch_release, refuse_other_release
+from ecluse.repository.check import check_settings
+from ecluse.repository.commit import head_commit, resolve_commit
+from ecluse.repository.sample_data import lay_sample, sample_address, sample_file
 from ecluse.workplace import Workplace
 
 

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
-from ecluse import clock, gates, naming
-from ecluse.attempts import Attempts
+from ecluse import clock, naming
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
+from ecluse.cloud.run import Run, RunRequest
 from ecluse.errors import EcluseError, GateRefused, Interrupted, ReleaseAltered, RunFailed
-from ecluse.gates import TaskOutcome, Verdict
-from ecluse.ledger import Entry, Record
-from ecluse.outcome import Ending, Outcome, Watcher
-from ecluse.plan import Action, standing_parameters
-from ecluse.qualification import Evidence, Qualifications
-from ecluse.release import Release, ReleasedPipeline
-from ecluse.run import Run, RunRequest
+from ecluse.ledger.attempts import Attempts
+from ecluse.ledger.qualification import Evidence, Qualifications
+from ecluse.ledger.records import Entry, Record
+from ecluse.promotion import gates
+from ecluse.promotion.gates import TaskOutcome, Verdict
+from ecluse.promotion.outcome import Ending, Outcome, Watcher
+from ecluse.promotion.plan import Action, standing_parameters
+from ecluse.release.manifest import Release, ReleasedPipeline
 
 _STOPPED = "stopped before it went live; the run goes on, and the same command joins it"
 

@@ -13,12 +13,12 @@ from threading import Event
 
 from ecluse.cloud import Cloud
 from ecluse.errors import EcluseError, GateRefused, Refused
-from ecluse.ledger import Record
-from ecluse.lift import Lift, Order
-from ecluse.outcome import Outcome, Watcher
-from ecluse.plan import Action, Plan, make_plan
-from ecluse.qualification import Qualifications
-from ecluse.release_store import publish_release
+from ecluse.ledger.qualification import Qualifications
+from ecluse.ledger.records import Record
+from ecluse.promotion.lift import Lift, Order
+from ecluse.promotion.outcome import Outcome, Watcher
+from ecluse.promotion.plan import Action, Plan, make_plan
+from ecluse.release.store import publish_release
 
 log = logging.getLogger(__name__)
 

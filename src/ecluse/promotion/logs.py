@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ecluse.run import Run
+from ecluse.cloud.run import Run
 from ecluse.workplace import Workplace
 
 _LOG = re.compile(r"gs://\S+?/log\.txt")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from ecluse.commit import not_ignored
 from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
-from ecluse.settings import Environment, PipelineSettings, ProjectSettings
-from ecluse.settings_files import read_environment, read_pipeline, read_project
-from ecluse.yaml_source import read_yaml
+from ecluse.repository.commit import not_ignored
+from ecluse.repository.settings import Environment, PipelineSettings, ProjectSettings
+from ecluse.repository.settings_files import read_environment, read_pipeline, read_project
+from ecluse.repository.yaml_source import read_yaml
 
 _NOT_SOURCES = ("__pycache__", ".DS_Store")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, Refused, ReleaseAltered
-from ecluse.release import MANIFEST, Release, parse_release, verify_release
-from ecluse.signing import opened, signed
+from ecluse.ledger.signing import opened, signed
+from ecluse.release.manifest import MANIFEST, Release, parse_release, verify_release
 
 _SIGNATURE = "signature.json"
 

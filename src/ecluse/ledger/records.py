@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from ecluse.cloud.storage import PreconditionFailed, Storage
 from ecluse.errors import LedgerMoved, Refused
-from ecluse.release import Digest, ImageReference
+from ecluse.release.manifest import Digest, ImageReference
 
 ABSENT = 0
 """The generation of a record that does not exist yet."""

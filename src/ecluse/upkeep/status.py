@@ -7,7 +7,7 @@ from typing import Any
 
 from ecluse import clock
 from ecluse.cloud import Cloud
-from ecluse.ledger import Record
+from ecluse.ledger.records import Record
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-from ecluse.catalog import Catalog, PipelineFolder
-from ecluse.compiler import CompiledPipeline
 from ecluse.errors import CompilationError, SettingsError
-from ecluse.settings import Environment, Parameter
+from ecluse.release.compiler import CompiledPipeline
+from ecluse.repository.catalog import Catalog, PipelineFolder
+from ecluse.repository.settings import Environment, Parameter
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "STRING": (str,),

@@ -7,10 +7,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecluse.catalog import Catalog, PipelineFolder
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, UnusableData
-from ecluse.settings import SampleData
+from ecluse.repository.catalog import Catalog, PipelineFolder
+from ecluse.repository.settings import SampleData
 
 
 def sample_file(catalog: Catalog, folder: PipelineFolder, *, given: Path | None) -> Path:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from ecluse.cloud.run import Run
 from ecluse.errors import EcluseError
-from ecluse.gates import Verdict
-from ecluse.run import Run
+from ecluse.promotion.gates import Verdict
 
 Ending = Literal["activated", "unchanged", "retired", "refused", "failed"]
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.errors import NotQualified
-from ecluse.release import Digest, ImageReference, ReleasedPipeline
-from ecluse.signing import opened, signed
+from ecluse.ledger.signing import opened, signed
+from ecluse.release.manifest import Digest, ImageReference, ReleasedPipeline
 
 
 class Evidence(BaseModel):
@@ -29,7 +29,7 @@ class Evidence(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["ecluse.qualification/1"] = "ecluse.qualification/1"
+    kind: Literal["ecluse.ledger.qualification/1"] = "ecluse.ledger.qualification/1"
     environment: str
     subject: Digest
     pipeline: str

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ecluse.ledger import Entry, Record
-from ecluse.release import Release, ReleasedPipeline
-from ecluse.settings import Environment
+from ecluse.ledger.records import Entry, Record
+from ecluse.release.manifest import Release, ReleasedPipeline
+from ecluse.repository.settings import Environment
 
 Kind = Literal["create", "update", "unchanged", "retire"]
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from ecluse.catalog import Catalog
 from ecluse.cloud import Cloud
 from ecluse.errors import CloudError
-from ecluse.image import image_source, python_files_archive
 from ecluse.local import record_image
+from ecluse.repository.catalog import Catalog
+from ecluse.repository.image import image_source, python_files_archive
 
 IMAGE_TRIGGER = "ecluse-image"
 

@@ -9,20 +9,21 @@ from typing import Any
 
 import yaml
 
-from ecluse import gates, naming
+from ecluse import naming
 from ecluse.canonical import digest_of, short
-from ecluse.check import check_settings, check_type
 from ecluse.cloud import Cloud
-from ecluse.commit import head_commit
-from ecluse.compiler import CompiledPipeline, compile_pipelines
+from ecluse.cloud.run import Run, RunRequest
 from ecluse.errors import EcluseError, GateRefused, InvalidInput, RunFailed
-from ecluse.gates import Verdict
-from ecluse.lift import refusal, task_outcomes
-from ecluse.outcome import Watcher
-from ecluse.run import Run, RunRequest
-from ecluse.runtime_image import resolve_image
-from ecluse.sample_data import lay_sample, sample_file
-from ecluse.settings import Parameter
+from ecluse.promotion import gates
+from ecluse.promotion.gates import Verdict
+from ecluse.promotion.lift import refusal, task_outcomes
+from ecluse.promotion.outcome import Watcher
+from ecluse.release.compiler import CompiledPipeline, compile_pipelines
+from ecluse.release.runtime_image import resolve_image
+from ecluse.repository.check import check_settings, check_type
+from ecluse.repository.commit import head_commit
+from ecluse.repository.sample_data import lay_sample, sample_file
+from ecluse.repository.settings import Parameter
 from ecluse.workplace import Workplace
 
 

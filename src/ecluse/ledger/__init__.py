@@ -1,0 +1,1 @@
+"""What an environment remembers: what is live, who may change it, and the evidence for it."""

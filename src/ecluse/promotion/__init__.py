@@ -1,0 +1,1 @@
+"""How a release gets into an environment: plan, lift, gates, activation. And back."""

@@ -1,0 +1,1 @@
+"""What people write and git keeps: settings, pipelines, commits."""

@@ -1,0 +1,1 @@
+"""What is done between promotions: status, history, drift, doctor, watch, prune."""
