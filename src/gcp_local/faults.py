@@ -4,7 +4,8 @@ A fault is a rule of these fields, as JSON:
 
     method        the full name of an RPC, or a pattern of them (`*` and `?` as in a shell)
     path, verb    or a pattern of the still encoded path, maybe with the HTTP verb
-    error         answer this: 429, 500 or 503 …
+    error         answer this: 403, 429, 500 or 503 …
+    disabled      … a 403 that says that this service, cloudkms.googleapis.com, is not enabled
     retry_after   … with a Retry-After header of so many seconds
     reset         or reset the connection, with no answer at all
     stop          or end the server at once, as `kill -9` does
@@ -29,7 +30,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from gcp_local.errors import ApiError, Internal, InvalidArgument, ResourceExhausted, Unavailable
+from gcp_local.errors import (
+    ApiError,
+    Internal,
+    InvalidArgument,
+    PermissionDenied,
+    ResourceExhausted,
+    Unavailable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,9 +45,15 @@ if TYPE_CHECKING:
     from gcp_local.rpc.routes import RouteTable
 
 # What a fault answers.
-ORDERED: Mapping[int, type[ApiError]] = {429: ResourceExhausted, 500: Internal, 503: Unavailable}
-ORDERED_MESSAGE = "A fault that was ordered."
-ERRORS = tuple(ORDERED)
+_ORDERED: Mapping[int, type[ApiError]] = {
+    403: PermissionDenied,
+    429: ResourceExhausted,
+    500: Internal,
+    503: Unavailable,
+}
+_ORDERED_MESSAGE = "A fault that was ordered."
+ERRORS = tuple(_ORDERED)
+_DENIED = PermissionDenied.code
 _VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _EFFECTS = ("error", "reset", "stop")
 _LONGEST_LOG = 10_000
@@ -55,6 +69,7 @@ class Rule:
     path: str | None = None
     verb: str | None = None
     error: int | None = None
+    disabled: str | None = None
     retry_after: int | None = None
     reset: bool = False
     stop: bool = False
@@ -69,6 +84,25 @@ class Rule:
     def after(self) -> bool:
         """Whether the call has its effect first."""
         return self.when == "after"
+
+    def refusal(self) -> ApiError | None:
+        """Give the error that the rule answers, if it answers one.
+
+        A service that is not enabled is told apart by its details, as Google documents:
+        https://cloud.google.com/apis/design/errors#error_info.
+        """
+        if self.error is None:
+            return None
+        if self.disabled is None:
+            return _ORDERED[self.error](_ORDERED_MESSAGE)
+        detail = {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "SERVICE_DISABLED",
+            "domain": "googleapis.com",
+            "metadata": {"service": self.disabled},
+        }
+        message = f"{self.disabled} has not been used in this project before or it is disabled."
+        return PermissionDenied(message, details=[detail], reason="accessNotConfigured")
 
     def matches(self, method: str | None, verb: str, path: str) -> bool:
         """Tell whether the rule is about a call."""
@@ -252,6 +286,8 @@ def _check_together(rule: Rule, said: Mapping[str, Any], methods: Iterable[str],
         raise _refusal(at, "error", "a rule has an error, a reset, a stop or a latency")
     if rule.retry_after is not None and rule.error is None:
         raise _refusal(at, "retry_after", "it goes with an error")
+    if rule.disabled is not None and rule.error != _DENIED:
+        raise _refusal(at, "disabled", f"it goes with an error of {_DENIED}")
     if rule.nth is not None and ("rate" in said or "times" in said):
         raise _refusal(at, "nth", "it goes with neither a rate nor times")
     if "seed" in said and "rate" not in said:
@@ -288,6 +324,7 @@ _FORMS: Mapping[str, Sequence[Any]] = {
     "path": (_is_path, "a pattern like /storage/v1/b/*"),
     "verb": (_is_one_of(*_VERBS), f"one of {', '.join(_VERBS)}"),
     "error": (_is_one_of(*ERRORS), f"one of {', '.join(map(str, ERRORS))}"),
+    "disabled": (_is_text, "the name of a service, cloudkms.googleapis.com"),
     "retry_after": (_is_whole(0, 86400), "a whole number of seconds, at most 86400"),
     "reset": (lambda value: isinstance(value, bool), "true or false"),
     "stop": (lambda value: isinstance(value, bool), "true or false"),

@@ -20,7 +20,6 @@ from google.protobuf.message import DecodeError
 
 from gcp_local import clock
 from gcp_local.errors import ApiError, Internal, InvalidArgument, Unavailable, Unimplemented
-from gcp_local.faults import ORDERED, ORDERED_MESSAGE
 from gcp_local.grpc_door.status import nameless_enum, status_of
 from gcp_local.rpc.patience import awaited_by
 
@@ -256,7 +255,7 @@ def _strike(fault: Rule, call: Call, context: Any) -> None:
     if fault.reset:
         # What a client makes of a connection that is reset under a call.
         context.abort_with_status(status_of(Unavailable("Connection reset by peer")))
-    if fault.error is not None:
+    error = fault.refusal()
+    if error is not None:
         call.status = fault.error
-        error = ORDERED[fault.error](ORDERED_MESSAGE)
         context.abort_with_status(status_of(error, retry_after=fault.retry_after))

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 from google.cloud.iam_admin_v1.types import iam as types
 
 from gcp_local.errors import AlreadyExists, InvalidArgument, NotFound
+from gcp_local.iam.policies import TestIamPermissionsResponse
 from gcp_local.iam.signing import unique_id
 from gcp_local.resources.listing import page_of
 from gcp_local.rpc.protos import Empty, Message, raw
 
 if TYPE_CHECKING:
+    from gcp_local.iam.permissions import Permissions
+    from gcp_local.iam.policies import Policies
     from gcp_local.resources.collection import Resources
     from gcp_local.resources.projects import Projects
 
@@ -27,9 +30,17 @@ _LONGEST_NAME, _LONGEST_DESCRIPTION = 100, 256
 class ServiceAccounts:
     """Answers the RPCs about accounts; the source of truth for which were made."""
 
-    def __init__(self, resources: Resources, projects: Projects) -> None:
+    def __init__(
+        self,
+        resources: Resources,
+        projects: Projects,
+        policies: Policies,
+        permissions: Permissions,
+    ) -> None:
         self._resources = resources
         self._projects = projects
+        self._policies = policies
+        self._permissions = permissions
 
     def create_service_account(self, request: Message) -> Message:
         """Make an account."""
@@ -84,6 +95,34 @@ class ServiceAccounts:
     def delete_service_account(self, request: Message) -> Message:
         """Delete an account."""
         self._resources.delete(self._get(request.name).name, ServiceAccount)
+        return Empty()
+
+    def enable_service_account(self, request: Message) -> Message:
+        """Let an account be used again."""
+        return self._switched(request.name, disabled=False)
+
+    def disable_service_account(self, request: Message) -> Message:
+        """Keep an account from being used, as it says of itself; what it runs here goes on."""
+        return self._switched(request.name, disabled=True)
+
+    def get_iam_policy(self, request: Message) -> Message:
+        """Answer an account's policy."""
+        return self._policies.get(self._get(request.resource).name)
+
+    def set_iam_policy(self, request: Message) -> Message:
+        """Keep an account's policy."""
+        return self._policies.set(self._get(request.resource).name, request)
+
+    def test_iam_permissions(self, request: Message) -> Message:
+        """Answer which of some permissions the caller has: all that no test has denied."""
+        self._get(request.resource)
+        granted = self._permissions.granted(request.permissions)
+        return TestIamPermissionsResponse(permissions=granted)
+
+    def _switched(self, name: str, *, disabled: bool) -> Message:
+        account = self._get(name)
+        account.disabled = disabled
+        self._resources.replace(account.name, account)
         return Empty()
 
     def _get(self, name: str) -> Message:

@@ -42,7 +42,7 @@ class IAM:
         self.signer = AccountSigner(folder / "service-accounts.pem")
         self.permissions = Permissions()
         self.policies = Policies(resources, database)
-        self._accounts = ServiceAccounts(resources, projects)
+        self._accounts = ServiceAccounts(resources, projects, self.policies, self.permissions)
         self._projects = ProjectService(projects, self.policies, self.permissions)
 
     def services(self, known: Mapping[str, Callable[[str], str]]) -> dict[str, Sequence[object]]:

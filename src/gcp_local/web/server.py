@@ -27,7 +27,6 @@ from gcp_local.errors import (
     NotFound,
     PayloadTooLarge,
 )
-from gcp_local.faults import ORDERED, ORDERED_MESSAGE
 from gcp_local.registry.rest import HOST as _REGISTRY_HOST
 from gcp_local.rpc.bodies import RawAnswer
 from gcp_local.rpc.dispatch import Call
@@ -188,9 +187,9 @@ async def _strike(fault: Rule, request: Request) -> Answer | None:
         os.kill(os.getpid(), signal.SIGKILL)
     if fault.reset:
         raise _Reset
-    if fault.error is None:
+    error = fault.refusal()
+    if error is None:
         return None
-    error = ORDERED[fault.error](ORDERED_MESSAGE)
     refusal = xml_rest.refusal(error) if _is_xml(request) else _refusal(error, request.path)
     if fault.retry_after is None:
         return refusal

@@ -264,9 +264,7 @@ def test_service_accounts_are_there_by_rest_too(emulator: Emulator, project: str
     ("verb", "rest", "method"),
     [
         ("PATCH", "", "PatchServiceAccount"),
-        ("POST", ":disable", "DisableServiceAccount"),
-        ("POST", ":getIamPolicy", "GetIamPolicy"),
-        ("POST", ":setIamPolicy", "SetIamPolicy"),
+        ("POST", ":undelete", "UndeleteServiceAccount"),
         ("POST", "/keys", "CreateServiceAccountKey"),
         ("GET", "/keys", "ListServiceAccountKeys"),
         ("DELETE", "/keys/0123", "DeleteServiceAccountKey"),
@@ -280,6 +278,41 @@ def test_what_accounts_lack_is_named_by_rest_too(
     answer = emulator.call(verb, path, json={} if verb in ("POST", "PATCH") else None)
     assert answer.status_code == 501
     assert f"google.iam.admin.v1.IAM.{method}" in answer.json()["error"]["message"]
+
+
+def test_whether_one_may_act_as_an_account_is_answered_for_accounts_that_are_there(
+    denying: Emulator, accounts: iam_admin_v1.IAMClient, project: str
+) -> None:
+    made = accounts.create_service_account(name=f"projects/{project}", account_id="runner")
+    asked = {"resource": f"projects/-/serviceAccounts/{made.email}"}
+    acting = ["iam.serviceAccounts.actAs"]
+    request = {**asked, "permissions": acting}
+    assert accounts.test_iam_permissions(request=request).permissions == acting
+    denying.permissions.deny("iam.serviceAccounts.actAs")
+    assert not accounts.test_iam_permissions(request=request).permissions
+    unknown = {**request, "resource": f"projects/-/serviceAccounts/no-{made.email}"}
+    with pytest.raises(exceptions.NotFound, match="Unknown service account"):
+        accounts.test_iam_permissions(request=unknown)
+
+
+def test_an_accounts_policy_is_kept_and_goes_with_it(
+    accounts: iam_admin_v1.IAMClient, project: str
+) -> None:
+    made = accounts.create_service_account(name=f"projects/{project}", account_id="runner")
+    policy = policy_pb2.Policy(bindings=[OWNER])
+    kept = accounts.set_iam_policy(request={"resource": made.name, "policy": policy})
+    assert accounts.get_iam_policy(request={"resource": made.name}) == kept
+    accounts.delete_service_account(name=made.name)
+    accounts.create_service_account(name=f"projects/{project}", account_id="runner")
+    assert not accounts.get_iam_policy(request={"resource": made.name}).bindings
+
+
+def test_a_disabled_account_says_so(accounts: iam_admin_v1.IAMClient, project: str) -> None:
+    name = accounts.create_service_account(name=f"projects/{project}", account_id="runner").name
+    accounts.disable_service_account(request={"name": name})
+    assert accounts.get_service_account(name=name).disabled
+    accounts.enable_service_account(request={"name": name})
+    assert not accounts.get_service_account(name=name).disabled
 
 
 def test_what_an_account_signs_the_public_key_verifies(

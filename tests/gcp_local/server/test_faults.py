@@ -110,6 +110,7 @@ def test_a_retrying_client_comes_through(broken: Emulator, jobs: Jobs) -> None:
 @pytest.mark.parametrize(
     ("status", "error"),
     [
+        (403, exceptions.Forbidden),
         (429, exceptions.TooManyRequests),
         (500, exceptions.InternalServerError),
         (503, exceptions.ServiceUnavailable),
@@ -130,6 +131,19 @@ def test_each_error_has_the_form_of_the_service_that_was_called(
     answer = broken.call("POST", "/some-bucket/a?uploads")
     assert (answer.status_code, answer.headers["retry-after"]) == (status, "7")
     assert ET.fromstring(answer.text).findtext("Message") == "A fault that was ordered."
+
+
+def test_a_service_that_is_not_enabled_is_told_from_a_permission_that_lacks(
+    broken: Emulator, jobs: Jobs
+) -> None:
+    service = "aiplatform.googleapis.com"
+    order(broken, {"path": "/*", "error": 403, "disabled": service})
+    with pytest.raises(exceptions.Forbidden, match="disabled") as refused:
+        jobs.create("job")
+    assert refused.value.reason == "SERVICE_DISABLED"
+    assert refused.value.metadata["service"] == service
+    answer = broken.call("GET", "/storage/v1/b/some-bucket").json()
+    assert answer["error"]["errors"][0]["reason"] == "accessNotConfigured"
 
 
 @pytest.mark.parametrize("how", [{"error": 503}, {"error": 500}, {"reset": True}], ids=str)
@@ -260,6 +274,7 @@ def test_one_more_can_be_ordered_and_the_first_that_strikes_counts(broken: Emula
         ({"path": "/*", "latency": 0}, "latency"),
         ({"path": "/*", "reset": True, "retry_after": 3}, "retry_after"),
         ({"path": "/*", "error": 500, "retry_after": 1.5}, "retry_after"),
+        ({"path": "/*", "error": 500, "disabled": "cloudkms.googleapis.com"}, "disabled"),
         ({"path": "/*", "error": 500, "rate": 0}, "rate"),
         ({"path": "/*", "error": 500, "rate": 1.1}, "rate"),
         ({"path": "/*", "error": 500, "rate": 0.5, "nth": 2}, "nth"),
