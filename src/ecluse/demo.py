@@ -16,9 +16,11 @@ from pathlib import Path
 from rich.console import Console
 
 from ecluse.canonical import digest_of, short
+from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, Refused
 from ecluse.local import stop_embedded_cloud
 from ecluse.promotion import execution as promotion
+from ecluse.promotion.execution import Terms
 from ecluse.promotion.lift import Order
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
@@ -141,11 +143,7 @@ def _tag(story: _Story, merged: Release) -> None:
             "every byte verified"
         )
         order = Order(release, files, cloud, by=workplace.actor, version=_VERSION)
-        prepared, plan = promotion.prepare(order, below=below)
-        prepared.verify(plan)
-        console.print(f"  [green]✓[/] qualified in {_NONPROD}: the signature is valid")
-        console.print(plan_table(plan))
-        outcomes = prepared.execute(plan, Board(console))
+        plan, outcomes = _promote(story, order, below)
         for line in outcome_lines(outcomes, _PROD):
             console.print(line)
         _require(outcomes)
@@ -182,8 +180,8 @@ def _bad_change(story: _Story, merged: Release) -> None:
             )
         for outcome in stopped:
             live = merged.pipelines[outcome.pipeline].digest
-            record = story.workplace.cloud(_NONPROD).ledger.read(outcome.pipeline)
-            if record.live is None or record.live.digest != live:
+            now = story.workplace.cloud(_NONPROD).ledger.head().live(outcome.pipeline)
+            if now is None or now.digest != live:
                 raise Refused("what was live is not live any more", where=outcome.pipeline)
             story.console.print(f"  [green]✓[/] stopped; {short(live)} stays live in {_NONPROD}")
     _note(story, "A bad change", f"commit {release.commit[:9]}: {subject}", plan, outcomes)
@@ -199,12 +197,25 @@ def _build_and_promote(story: _Story) -> tuple[Release, tuple[Outcome, ...], Pla
             image = short(pipeline.runtime_image.rsplit("@", 1)[1])
             console.print(f"  [green]✓[/] runtime image {image}")
     order = Order(release, files, workplace.cloud(_NONPROD), by=workplace.actor)
-    prepared, plan = promotion.prepare(order, below=None)
-    console.print(plan_table(plan))
-    outcomes = prepared.execute(plan, Board(console))
+    plan, outcomes = _promote(story, order, below=None)
     for line in outcome_lines(outcomes, _NONPROD):
         console.print(line)
     return release, outcomes, plan
+
+
+def _promote(story: _Story, order: Order, below: Cloud | None) -> tuple[Plan, tuple[Outcome, ...]]:
+    console = story.console
+    plans: list[Plan] = []
+
+    def planned(plan: Plan) -> None:
+        plans.append(plan)
+        if below is not None:
+            name = below.environment.name
+            console.print(f"  [green]✓[/] qualified in {name}: the signature is valid")
+        console.print(plan_table(plan))
+
+    outcomes = promotion.promote(order, Terms(below), Board(console), planned=planned)
+    return plans[0], outcomes
 
 
 def _note(

@@ -14,6 +14,12 @@
         ├── RunFailed
         ├── GateRefused
         ├── LedgerMoved             somebody else changed what is live in the meantime
+        ├── LeaseHeld               somebody else is at work in this environment
+        ├── LeaseLost               ours ran out, and somebody else took over
+        ├── PlanMoved               the world is not as it was when the plan was made
+        ├── NotDescendant           the release is older than what is live, or beside it
+        ├── Frozen                  nothing may go live here now
+        ├── HeldBack                a pipeline that waits for another one, which did not go live
         ├── CloudError              Google Cloud answered with an error
         └── Interrupted             the user stopped it
 
@@ -106,6 +112,30 @@ class GateRefused(Refused):
 
 class LedgerMoved(Refused):
     """The ledger changed between reading and writing: another promotion was quicker."""
+
+
+class LeaseHeld(Refused):
+    """Somebody else is changing this environment right now."""
+
+
+class LeaseLost(Refused):
+    """The lease ran out or was taken over: nothing more may be changed under it."""
+
+
+class PlanMoved(Refused):
+    """The plan that was made is not what a promotion would do now."""
+
+
+class NotDescendant(Refused):
+    """The release does not descend from what is live: promoting it would go backwards."""
+
+
+class Frozen(Refused):
+    """A freeze window of the environment's settings holds: nothing may go live."""
+
+
+class HeldBack(Refused):
+    """A pipeline was not tried, because one that it waits for did not go live."""
 
 
 class CloudError(Refused):

@@ -1,5 +1,6 @@
 """Commands that carry a release: image, build, plan, promote, trigger."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -93,8 +94,10 @@ def plan(
     environment: EnvironmentArgument,
     release: options.ReleaseFolder = None,
     commit: options.Commit = None,
-    pipeline: Annotated[
-        list[str] | None, typer.Option("--pipeline", help="Only these pipelines.")
+    pipeline: options.Pipelines = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Write the plan to this file, for `ecluse promote --plan`."),
     ] = None,
     repository: options.Repository = options.HERE,
     local: options.Local = False,
@@ -103,7 +106,7 @@ def plan(
 ) -> None:
     """Show what a promotion would do, pipeline by pipeline and why, and do nothing."""
     from ecluse.cli import output
-    from ecluse.promotion import execution as promotion
+    from ecluse.promotion.execution import draw_plan
     from ecluse.promotion.lift import Order
     from ecluse.report.markdown import plan_report
     from ecluse.report.terminal import plan_table
@@ -111,12 +114,12 @@ def plan(
     workplace = output.workplace(repository, local=local)
     cloud = workplace.cloud(environment)
     released, files = _release(workplace, environment, release, commit)
-    _, made = promotion.prepare(
-        Order(released, files, cloud, by=workplace.actor),
-        below=workplace.below(cloud),
-        only=_known(released, pipeline or []),
+    made = draw_plan(
+        Order(released, files, cloud, by=workplace.actor), only=_known(released, pipeline or [])
     )
     options.append_markdown(markdown, plan_report(made))
+    if out is not None:
+        output.write_json(out, made.as_json())
     if json:
         output.show_json(made.as_json())
     else:
@@ -127,18 +130,37 @@ def promote(
     environment: EnvironmentArgument,
     release: options.ReleaseFolder = None,
     commit: options.Commit = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option(
+            "--plan", help="Do exactly what this plan says, or nothing if the world has moved."
+        ),
+    ] = None,
     version: Annotated[
         str | None, typer.Option(help="The tag that it is promoted as, such as v1.4.0.")
     ] = None,
-    pipeline: Annotated[
-        list[str] | None, typer.Option("--pipeline", help="Only these pipelines.")
-    ] = None,
+    pipeline: options.Pipelines = None,
     rerun: Annotated[
         bool, typer.Option("--rerun", help="Start new runs even where finished ones exist.")
     ] = False,
     parallel: Annotated[
-        int, typer.Option(min=1, max=32, help="How many pipelines side by side.")
+        int, typer.Option(min=1, max=64, help="How many pipelines side by side.")
     ] = 4,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Stop the others as soon as one fails.")
+    ] = False,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="Leave once the runs have started; promote again to join."),
+    ] = False,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help="Go on where there is no qualification. The reason stands in every report.",
+        ),
+    ] = None,
+    wait: options.Wait = None,
     repository: options.Repository = options.HERE,
     local: options.Local = False,
     markdown: options.MarkdownFile = None,
@@ -150,26 +172,47 @@ def promote(
     command goes on where it stopped. Exit code 1 when a check, a gate or a run says no.
     """
     from ecluse.cli import output
-    from ecluse.promotion import execution as promotion
+    from ecluse.promotion import execution
     from ecluse.promotion.lift import Order
+    from ecluse.promotion.plan import read_plan
     from ecluse.release.delivery import lay_missing_samples
     from ecluse.report.terminal import Board, plan_table
+    from ecluse.repository.commit import is_ancestor
 
     options.append_markdown(markdown, "")
     options.version(version)
+    expected = read_plan(plan) if plan is not None else None
     workplace = output.workplace(repository, local=local)
     console = output.console(quiet=json)
     cloud = workplace.cloud(environment)
+    if expected is not None and release is None and commit is None:
+        commit = expected.commit
     released, files = _release(workplace, environment, release, commit)
-    prepared, made = promotion.prepare(
-        Order(released, files, cloud, by=workplace.actor, version=version, rerun=rerun),
-        below=workplace.below(cloud),
-        parallel=parallel,
-        only=_known(released, pipeline or []),
-    )
-    console.print(plan_table(made))
     lay_missing_samples(workplace, released, cloud)
-    outcomes = prepared.execute(made, Board(console))
+    outcomes = execution.promote(
+        Order(
+            released,
+            files,
+            cloud,
+            by=workplace.actor,
+            version=version,
+            rerun=rerun,
+            detach=detach,
+            override=options.reason(override, "--override"),
+        ),
+        execution.Terms(
+            below=workplace.below(cloud),
+            only=_known(released, pipeline or (expected.only if expected is not None else ())),
+            expected=expected,
+            parallel=parallel,
+            fail_fast=fail_fast,
+            wait=options.waiting_time(wait),
+            knows=partial(is_ancestor, workplace.catalog.root),
+        ),
+        Board(console),
+        planned=lambda made: console.print(plan_table(made)),
+        waiting=lambda holding: console.print(f"  waiting: {holding.words}", markup=False),
+    )
     if json:
         output.show_json(
             {

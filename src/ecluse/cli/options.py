@@ -1,12 +1,14 @@
 """Options that several commands share, each in one place."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ecluse.errors import InvalidInput
+from ecluse.repository.duration import parse_duration
 
 Repository = Annotated[
     Path,
@@ -42,6 +44,42 @@ Commit = Annotated[
         "below keeps it.",
     ),
 ]
+
+
+Pipelines = Annotated[
+    list[str] | None, typer.Option("--pipeline", help="Only this pipeline; may be given again.")
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait", help="Wait so long for whoever is at work there, such as 30m; else leave at once."
+    ),
+]
+
+
+def waiting_time(text: str | None) -> timedelta | None:
+    """Return how long `--wait` says.
+
+    Raises:
+        InvalidInput: it is no length of time.
+
+    """
+    try:
+        return parse_duration(text) if text is not None else None
+    except ValueError as error:
+        raise InvalidInput(str(error), where="--wait", fix="write it like --wait 30m") from None
+
+
+def reason(text: str | None, option: str) -> str:
+    """Return a reason that a person gave; empty where the option was not given.
+
+    Raises:
+        InvalidInput: it was given, and says nothing.
+
+    """
+    if text is not None and not text.strip():
+        raise InvalidInput("a reason is needed", where=option, fix=f'write it: {option} "why"')
+    return " ".join(text.split()) if text is not None else ""
 
 
 def append_markdown(file: Path | None, text: str) -> None:

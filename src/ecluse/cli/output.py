@@ -1,6 +1,7 @@
 """What commands print to: people on a terminal, machines on standard output."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from ecluse.errors import EcluseError
+from ecluse.errors import EcluseError, InvalidInput
 
 if TYPE_CHECKING:
     from ecluse.workplace import Workplace
@@ -27,7 +28,29 @@ def console(*, quiet: bool = False) -> Console:
 
 def show_json(value: Any) -> None:
     """Print one JSON document to standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+    sys.stdout.write(_as_text(value))
+
+
+def write_json(file: Path, value: Any) -> None:
+    """Write one JSON document to a file, whole or not at all.
+
+    Raises:
+        InvalidInput: it cannot be written.
+
+    """
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        partial.write_text(_as_text(value), encoding="utf-8")
+        partial.replace(file)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InvalidInput(
+            f"cannot be written: {error.strerror}", where=str(file), fix="name another file"
+        ) from None
+
+
+def _as_text(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def show_error(error: EcluseError) -> None:

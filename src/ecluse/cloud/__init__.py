@@ -104,7 +104,7 @@ class Cloud:
         """The environment's ledger."""
         from ecluse.ledger.records import Ledger
 
-        return Ledger(self.storage, self.environment.ledger, self.environment.name)
+        return Ledger(self.storage, self.environment)
 
 
 def connect(environment: Environment, *, local: str | None = None) -> Cloud:

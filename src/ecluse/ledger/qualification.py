@@ -5,11 +5,12 @@ is compiled bytes, settings and runtime image together; any valid evidence for i
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ecluse import clock
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.errors import NotQualified
@@ -68,11 +69,16 @@ class Qualifications:
         self._opened(pipeline, kept, address)
         return address
 
-    def verified(self, pipeline: ReleasedPipeline) -> Evidence:
+    def verified(self, pipeline: ReleasedPipeline, *, max_age: timedelta | None = None) -> Evidence:
         """Return valid evidence for a pipeline's bytes, settings and image.
 
+        Args:
+            pipeline: what it has to vouch for.
+            max_age: how old it may be; none for any age.
+
         Raises:
-            NotQualified: there is none, or all there is has a wrong signature or claim.
+            NotQualified: there is none, or all there is has a wrong signature or claim, or is too
+                old.
 
         """
         folder = self._folder(pipeline)
@@ -86,10 +92,23 @@ class Qualifications:
             found = self._cloud.storage.read(address)
             try:
                 if found is not None:
-                    return self._opened(pipeline, found.content, address)
+                    evidence = self._opened(pipeline, found.content, address)
+                    self._refuse_old(evidence, max_age, address)
+                    return evidence
             except NotQualified as invalid:
                 problem = invalid
         raise problem
+
+    def _refuse_old(self, evidence: Evidence, max_age: timedelta | None, address: str) -> None:
+        now = clock.now()
+        if max_age is not None and now - evidence.at > max_age:
+            raise NotQualified(
+                f"`{evidence.pipeline}` qualified in {self._environment.name} "
+                f"{clock.age(evidence.at, now)} ago; at most {clock.duration(max_age)} is allowed",
+                where=address,
+                fix=f"qualify it anew: `ecluse promote {self._environment.name} --rerun --commit "
+                f"{evidence.commit} --pipeline {evidence.pipeline}`",
+            )
 
     def _folder(self, pipeline: ReleasedPipeline) -> str:
         subject = pipeline.subject.removeprefix("sha256:")

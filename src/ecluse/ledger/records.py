@@ -1,156 +1,291 @@
-"""The ledger: per environment and pipeline, what is live, since when, by whom, on which evidence.
+"""The ledger: what is live in an environment, since when, by whom, on which evidence.
 
-One object in Cloud Storage a pipeline, `PIPELINE.json`, holds the whole history. It changes only by
-compare-and-swap on the object's generation, so that a lost update is impossible and a reader never
-sees half an entry.
+    LEDGER/head.json                          the present: the last entry of every pipeline
+    EVIDENCE/history/PIPELINE/000003-….json   the past: every entry, written once, each naming the
+                                              one before it
+
+The head is the only object that changes, by compare-and-swap on its generation: a lost update is
+impossible, and what several pipelines do together becomes visible together. An entry is written to
+the history first, so that whatever the head says has its history; what no head ever named (its
+writer was killed in between) belongs to no history, and is found by nobody.
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, Literal
+import uuid
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from ecluse.canonical import digest_of_value
 from ecluse.cloud.storage import PreconditionFailed, Storage
-from ecluse.errors import LedgerMoved, Refused
+from ecluse.errors import LeaseLost, LedgerMoved, Refused
 from ecluse.release.manifest import Digest, ImageReference
+from ecluse.repository.settings import Environment
 
 ABSENT = 0
-"""The generation of a record that does not exist yet."""
+"""The generation of a head that does not exist yet."""
+
+_SIDE_BY_SIDE = 16
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 class Entry(BaseModel):
-    """One activation or retirement.
+    """One activation, retirement or rollback of a pipeline.
 
     Attributes:
-        sequence: 1 for a pipeline's first entry in this environment.
+        sequence: 1 for a pipeline's first entry in this environment. The ledger sets it.
+        previous: the address of the entry before; none for the first. The ledger sets it.
+        token: the fencing token of the lease that it was written under. The ledger sets it.
         action: what happened to the pipeline here.
         package: the registry's name for it.
         digest: the compiled bytes that are live since.
         code_digest, runtime_image, compiler, settings: what the next plan compares with.
+        sources_digest: the same of the files behind it; none in entries of older releases.
         settings_digest: sha256 of `settings`.
+        declared: the names of its runtime parameters.
         parameters: what its runs are given here, placeholders of the release left empty.
+        release: the digest of the manifest that it came from.
         commit: of the release it came from.
         version: the tag it was promoted as, if it was.
         run: the resource name of the run that qualified it here.
         metrics: that run's metrics: the champion's, for the next gate.
+        models: the registered model versions that this run made, by resource name.
         qualification: the evidence's address.
         at: when.
         by: who.
+        reason: why, in a person's words, where one was asked for.
+        override: the reason with which a missing qualification or a freeze was overridden.
+        break_glass: the reason with which a person did this past the usual way.
 
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    sequence: int
-    action: Literal["activate", "retire"]
+    sequence: int = 0
+    previous: str | None = None
+    token: int = 0
+    action: Literal["activate", "retire", "rollback"]
     package: str
     digest: Digest
     code_digest: Digest
+    sources_digest: Digest | None = None
     runtime_image: ImageReference | None
     compiler: str
     settings: dict[str, Any]
     settings_digest: Digest
+    declared: tuple[str, ...]
     parameters: dict[str, Any]
+    release: Digest
     commit: str
     version: str | None
     run: str
     metrics: dict[str, float]
+    models: tuple[str, ...] = ()
     qualification: str
     at: AwareDatetime
     by: str
+    reason: str = ""
+    override: str = ""
+    break_glass: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the pipeline is live with this entry."""
+        return self.action != "retire"
 
 
-class Record(BaseModel):
-    """All that happened to one pipeline in one environment, oldest first."""
+class Head(BaseModel):
+    """The present of an environment.
+
+    Attributes:
+        environment: its name.
+        fence: the greatest fencing token that ever wrote here; who has a lesser one is refused.
+        nonce: tells this head from any other: whose write it was that went through.
+        pipelines: the last entry of every pipeline that ever was live, retired ones too.
+        generation: the object's, as it was read.
+
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     environment: str
-    pipeline: str
-    entries: tuple[Entry, ...] = ()
+    fence: int = 0
+    nonce: str = ""
+    pipelines: dict[str, Entry] = Field(default_factory=dict)
     generation: int = Field(default=ABSENT, exclude=True)
 
-    @property
-    def live(self) -> Entry | None:
-        """What is live now; none if nothing ever was, or the pipeline was retired."""
-        last = self.entries[-1] if self.entries else None
-        return last if last is not None and last.action == "activate" else None
+    def live(self, pipeline: str) -> Entry | None:
+        """Return what is live of a pipeline; none if nothing ever was, or it was retired."""
+        last = self.pipelines.get(pipeline)
+        return last if last is not None and last.is_live else None
 
     @property
-    def next_sequence(self) -> int:
-        """The sequence number of the entry that would come next."""
-        return len(self.entries) + 1
+    def all_live(self) -> dict[str, Entry]:
+        """What is live, by pipeline."""
+        return {name: entry for name, entry in self.pipelines.items() if entry.is_live}
 
 
 class Ledger:
-    """The records of one environment."""
+    """The ledger of one environment."""
 
-    def __init__(self, storage: Storage, address: str, environment: str) -> None:
+    def __init__(self, storage: Storage, environment: Environment) -> None:
         self._storage = storage
-        self._address = address.rstrip("/")
-        self._environment = environment
+        self._environment = environment.name
+        self._head = f"{environment.ledger}/head.json"
+        self._history = f"{environment.evidence}/history"
 
-    def read(self, pipeline: str) -> Record:
-        """Return one pipeline's record, empty if there is none."""
-        found = self._storage.read(self._object(pipeline))
-        if found is None:
-            return Record(environment=self._environment, pipeline=pipeline)
-        return self._parsed(pipeline, found.content, found.generation)
-
-    def read_all(self) -> Mapping[str, Record]:
-        """Return every pipeline's record by its name."""
-        records = {}
-        for address in self._storage.list(f"{self._address}/live/"):
-            pipeline = address.rsplit("/", 1)[1].removesuffix(".json")
-            record = self.read(pipeline)
-            if record.generation != ABSENT:
-                records[pipeline] = record
-        return records
-
-    def append(self, record: Record, entry: Entry) -> Record:
-        """Add an entry to a record as it was read: compare and swap.
+    def head(self) -> Head:
+        """Return the present, in one read; an empty head where nothing was promoted yet.
 
         Raises:
-            LedgerMoved: the record changed since it was read.
+            Refused: the object is no head of this environment.
 
         """
-        changed = record.model_copy(update={"entries": (*record.entries, entry)})
+        found = self._storage.read(self._head)
+        if found is None:
+            return Head(environment=self._environment)
+        head = _parsed(Head, found.content, self._head)
+        if head.environment != self._environment:
+            raise Refused(
+                f"the ledger is that of {head.environment}",
+                where=self._head,
+                fix="restore the object's last good generation",
+            )
+        return head.model_copy(update={"generation": found.generation})
+
+    def fence(self, token: int) -> Head:
+        """Shut out whoever holds an older lease, and return the head that says so.
+
+        After this no writer with a lesser token can change the head: its generation is another,
+        and what it says is a greater fence.
+
+        Raises:
+            LeaseLost: somebody with a greater token was here already.
+
+        """
+        while True:
+            head = self.head()
+            _refuse_lesser(token, head, self._head)
+            if head.fence == token:
+                return head
+            try:
+                return self._swap(head, head.model_copy(update={"fence": token}))
+            except LedgerMoved:
+                continue  # the one before wrote its last; look again
+
+    def commit(self, head: Head, entries: Mapping[str, Entry], *, token: int) -> Head:
+        """Make entries the present of their pipelines, all together: compare and swap.
+
+        Args:
+            head: the present, as it was read.
+            entries: by pipeline; sequence, previous and token are filled in here.
+            token: the fencing token of the writer's lease.
+
+        Returns:
+            The new head.
+
+        Raises:
+            LedgerMoved: the head changed since it was read.
+            LeaseLost: it was changed by the holder of a newer lease.
+
+        """
+        _refuse_lesser(token, head, self._head)
+        chained = {name: self._chained(head, name, entry, token) for name, entry in entries.items()}
+        documents = [
+            (self._address(name, entry), entry.model_dump(mode="json"))
+            for name, entry in chained.items()
+        ]
+        with ThreadPoolExecutor(min(_SIDE_BY_SIDE, max(1, len(documents)))) as pool:
+            list(pool.map(lambda item: self._storage.write_json_once(*item), documents))
+        changed = head.model_copy(
+            update={"fence": token, "pipelines": {**head.pipelines, **chained}}
+        )
+        return self._swap(head, changed)
+
+    def history(self, pipeline: str, *, head: Head | None = None) -> Iterator[Entry]:
+        """Yield a pipeline's entries, the newest first, each read when it is asked for.
+
+        Raises:
+            Refused: an entry that another one names is not there, or was altered.
+
+        """
+        entry = (head or self.head()).pipelines.get(pipeline)
+        while entry is not None:
+            yield entry
+            entry = self._read_entry(entry.previous) if entry.previous is not None else None
+
+    def _chained(self, head: Head, pipeline: str, entry: Entry, token: int) -> Entry:
+        last = head.pipelines.get(pipeline)
+        return entry.model_copy(
+            update={
+                "sequence": last.sequence + 1 if last is not None else 1,
+                "previous": self._address(pipeline, last) if last is not None else None,
+                "token": token,
+            }
+        )
+
+    def _address(self, pipeline: str, entry: Entry) -> str:
+        digest = digest_of_value(entry.model_dump(mode="json")).removeprefix("sha256:")
+        return f"{self._history}/{pipeline}/{entry.sequence:06d}-{digest[:16]}.json"
+
+    def _read_entry(self, address: str) -> Entry:
+        found = self._storage.read(address)
+        if found is None:
+            raise Refused(
+                "an entry of the history is missing", where=address, fix="restore the object"
+            )
+        entry = _parsed(Entry, found.content, address)
+        pipeline = address.rsplit("/", 2)[1]
+        if self._address(pipeline, entry) != address:
+            raise Refused(
+                "an entry of the history was altered",
+                where=address,
+                fix="restore the object's first generation, and find out who wrote the last",
+            )
+        return entry
+
+    def _swap(self, head: Head, changed: Head) -> Head:
+        """Write a head in place of the one that was read."""
+        changed = changed.model_copy(update={"nonce": uuid.uuid4().hex})
         content = json.dumps(
             changed.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False
         ).encode()
         try:
             generation = self._storage.write(
-                self._object(record.pipeline), content, if_generation=record.generation
+                self._head, content, if_generation=head.generation or ABSENT
             )
         except PreconditionFailed:
-            now = self.read(record.pipeline)
-            if now.entries == changed.entries:
+            now = self.head()
+            if now.nonce == changed.nonce:
                 return now  # the write went through, and only its answer was lost
+            _refuse_lesser(changed.fence, now, self._head)
             raise LedgerMoved(
-                f"`{record.pipeline}` was changed by somebody else in the meantime",
-                where=self._object(record.pipeline),
-                fix=f"look with `ecluse status {self._environment}`, then promote again",
+                "the ledger was changed by somebody else in the meantime",
+                where=self._head,
+                fix=f"look with `ecluse status {self._environment}`, then run the same again",
             ) from None
         return changed.model_copy(update={"generation": generation})
 
-    def _object(self, pipeline: str) -> str:
-        return f"{self._address}/live/{pipeline}.json"
 
-    def _parsed(self, pipeline: str, content: bytes, generation: int) -> Record:
-        try:
-            record = Record.model_validate_json(content)
-        except ValidationError as error:
-            problem = error.errors()[0]
-            raise Refused(
-                f"the ledger cannot be read: {problem['loc']}: {problem['msg']}",
-                where=self._object(pipeline),
-                fix="restore the object's last good generation",
-            ) from None
-        if (record.environment, record.pipeline) != (self._environment, pipeline):
-            raise Refused(
-                f"the ledger is of `{record.pipeline}` in {record.environment}",
-                where=self._object(pipeline),
-                fix="restore the object's last good generation",
-            )
-        return record.model_copy(update={"generation": generation})
+def _refuse_lesser(token: int, head: Head, where: str) -> None:
+    if token < head.fence:
+        raise LeaseLost(
+            f"the lease was taken over: its fencing token was {token}, the ledger is at "
+            f"{head.fence}",
+            where=where,
+            fix=f"look with `ecluse status {head.environment}`, then run the same again",
+        )
+
+
+def _parsed(model: type[_Model], content: bytes, where: str) -> _Model:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise Refused(
+            f"the ledger cannot be read: {problem['loc']}: {problem['msg']}",
+            where=where,
+            fix="restore the object's last good generation",
+        ) from None

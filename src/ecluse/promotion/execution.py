@@ -6,104 +6,265 @@ compare-and-swap, the last step, has made something else live.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from datetime import timedelta
+from graphlib import TopologicalSorter
 from threading import Event
 
 from ecluse.cloud import Cloud
-from ecluse.errors import EcluseError, GateRefused, Refused
+from ecluse.errors import (
+    EcluseError,
+    GateRefused,
+    HeldBack,
+    Interrupted,
+    NotQualified,
+    Refused,
+)
+from ecluse.ledger.journal import Journal
+from ecluse.ledger.lease import Claim, Holding, acquire
 from ecluse.ledger.qualification import Qualifications
-from ecluse.ledger.records import Record
+from ecluse.promotion.descent import refuse_backwards
 from ecluse.promotion.lift import Lift, Order
-from ecluse.promotion.outcome import Outcome, Watcher
-from ecluse.promotion.plan import Action, Plan, make_plan
+from ecluse.promotion.outcome import Ending, Outcome, Watcher
+from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
 from ecluse.release.store import publish_release
+from ecluse.repository.duration import parse_duration
 
 log = logging.getLogger(__name__)
 
+_SIDE_BY_SIDE = 16
+_WENT_LIVE = frozenset({"activated", "unchanged"})
+
 
 @dataclass(frozen=True)
-class Promotion:
-    """An order, with the ledger as it was when its plan was made.
+class Terms:
+    """How a promotion is to be gone about.
 
     Attributes:
-        order: what is promoted, and where.
-        below: the environment that must have qualified it; none if none must.
-        records: the environment's ledger: activation fails for what changed since.
+        below: the environment that must have qualified what goes live; none if none must.
+        only: restrict it to these pipelines; nothing is retired then.
+        expected: the plan that it must be exactly; none for whatever there is to do.
         parallel: how many pipelines side by side.
+        fail_fast: whether one that fails stops the others.
+        wait: how long to wait for whoever holds the environment's lease.
+        knows: whether a commit is known, by git for instance, to be before another one.
 
     """
 
-    order: Order
     below: Cloud | None
-    records: Mapping[str, Record]
-    parallel: int
+    only: Sequence[str] = ()
+    expected: Plan | None = None
+    parallel: int = 4
+    fail_fast: bool = False
+    wait: timedelta | None = None
+    knows: Callable[[str, str], bool] = lambda older, newer: False  # noqa: ARG005 by position
 
-    def verify(self, plan: Plan) -> None:
-        """Check that the environment below qualified all that the plan would make live.
 
-        Raises:
-            NotQualified: naming the first pipeline that has no valid evidence.
+def draw_plan(order: Order, *, only: Sequence[str] = ()) -> Plan:
+    """Return what a promotion would do now. Reads the ledger once, and changes nothing."""
+    cloud = order.cloud
+    return make_plan(
+        order.release, cloud.ledger.head(), cloud.environment, only=only, rerun=order.rerun
+    )
 
-        """
-        if self.below is None:
-            return
-        qualifications = Qualifications(self.below)
-        for action in plan.changes:
-            if action.target is not None:
-                qualifications.verified(self.order.release.pipelines[action.pipeline])
 
-    def execute(self, plan: Plan, watcher: Watcher) -> tuple[Outcome, ...]:
-        """Do what a plan says; a pipeline that fails stops no other.
+def promote(
+    order: Order,
+    terms: Terms,
+    watcher: Watcher,
+    *,
+    planned: Callable[[Plan], None] = lambda _: None,
+    waiting: Callable[[Holding], None] = lambda _: None,
+) -> tuple[Outcome, ...]:
+    """Take a release into an environment; a pipeline that fails stops no other.
 
-        Raises:
-            NotQualified: the environment below did not qualify something; nothing was done.
-            Refused: the release cannot be kept; nothing was done.
+    Args:
+        order: what is promoted, and where.
+        terms: how.
+        watcher: told of what is done.
+        planned: told of the plan before anything is done.
+        waiting: told of whoever holds the lease meanwhile.
 
-        """
-        self.verify(plan)
-        publish_release(self.order.cloud, self.order.release, self.order.files)
-        stop = Event()
-        lifted = [action for action in plan.actions if action.kind != "retire"]
-        outcomes = self._side_by_side(lifted, watcher, stop)
+    Raises:
+        LeaseHeld: somebody else is at work here; nothing was done.
+        PlanMoved: it would not be what was expected; nothing was done.
+        NotDescendant: it would go backwards; nothing was done.
+        NotQualified: the environment below did not qualify something; nothing was done.
+        Refused: the release cannot be kept; nothing was done.
+
+    """
+    cloud = order.cloud
+    environment = cloud.environment
+    lease = acquire(
+        cloud.storage,
+        f"{environment.ledger}/lease.json",
+        Claim(
+            holder=order.by,
+            purpose=f"promotes {order.version or order.release.commit[:12]}",
+            seconds=environment.lease_seconds,
+            wait=terms.wait,
+        ),
+        floor=cloud.ledger.head().fence,
+        waiting=waiting,
+    )
+    with lease:
+        journal = Journal(cloud.ledger, lease)
+        plan = make_plan(
+            order.release, journal.head, environment, only=terms.only, rerun=order.rerun
+        )
+        if terms.expected is not None:
+            refuse_other_plan(terms.expected, plan)
+        refuse_backwards(order.release, journal.head, plan, knows=terms.knows)
+        unqualified = _unqualified(order, plan, terms.below) if terms.below is not None else {}
+        for pipeline, refused in unqualified.items():
+            if not order.override:
+                raise refused
+            watcher.step(pipeline, f"OVERRIDDEN ({order.override}): {refused.what}")
+        planned(plan)
+        publish_release(cloud, order.release, order.files)
+        return _Promotion(order, terms, plan, journal, watcher, frozenset(unqualified)).run()
+
+
+def _unqualified(order: Order, plan: Plan, below: Cloud) -> dict[str, NotQualified]:
+    """Return why the environment below did not qualify what a plan would make live, if it did not.
+
+    The proofs are looked at side by side.
+    """
+    qualifications = Qualifications(below)
+    limit = order.cloud.environment.evidence_max_age
+    max_age = parse_duration(limit) if limit is not None else None
+
+    def problem(pipeline: str) -> NotQualified | None:
+        try:
+            qualifications.verified(order.release.pipelines[pipeline], max_age=max_age)
+        except NotQualified as refused:
+            return refused
+        return None
+
+    names = [action.pipeline for action in plan.changes if action.target is not None]
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        found = dict(zip(names, pool.map(problem, names), strict=True))
+    return {name: refused for name, refused in found.items() if refused is not None}
+
+
+_WAYS: Mapping[Kind, Callable[[Lift], Outcome]] = {
+    "create": Lift.promote,
+    "update": Lift.promote,
+    "unchanged": Lift.converge,
+    "retire": Lift.retire,
+}
+
+
+def _ending(error: EcluseError) -> Ending:
+    """Return how a pipeline ended that did not go its way to the end."""
+    match error:
+        case GateRefused():
+            return "refused"
+        case Interrupted():
+            return "held back"
+        case _:
+            return "failed"
+
+
+class _Promotion:
+    """A plan on its way: which pipelines are done, which run, which still wait for others."""
+
+    def __init__(
+        self,
+        order: Order,
+        terms: Terms,
+        plan: Plan,
+        journal: Journal,
+        watcher: Watcher,
+        unqualified: frozenset[str],
+    ) -> None:
+        self._order = order
+        self._terms = terms
+        self._plan = plan
+        self._journal = journal
+        self._watcher = watcher
+        self._unqualified = unqualified
+        self._stop = Event()
+        self._outcomes: dict[str, Outcome] = {}
+
+    def run(self) -> tuple[Outcome, ...]:
+        self._lift([action for action in self._plan.actions if action.kind != "retire"])
         # Old is retired only when all that is new has been proven.
-        for action in plan.actions:
+        proven = all(outcome.ending in _WENT_LIVE for outcome in self._outcomes.values())
+        for action in self._plan.actions:
             if action.kind == "retire":
-                if any(outcome.error is not None for outcome in outcomes):
-                    watcher.step(action.pipeline, "not retired: another pipeline did not go live")
-                    outcomes.append(Outcome(action.pipeline, "unchanged", action.live, None))
+                if proven:
+                    self._outcomes[action.pipeline] = self._done(action)
                 else:
-                    outcomes.append(self._done(action, watcher, stop))
-        return tuple(sorted(outcomes, key=lambda outcome: outcome.pipeline))
+                    self._watcher.step(
+                        action.pipeline, "not retired: another pipeline did not go live"
+                    )
+                    self._outcomes[action.pipeline] = Outcome(
+                        action.pipeline, "unchanged", action.live, None
+                    )
+        return tuple(self._outcomes[name] for name in sorted(self._outcomes))
 
-    def _side_by_side(
-        self, actions: Sequence[Action], watcher: Watcher, stop: Event
-    ) -> list[Outcome]:
-        with ThreadPoolExecutor(max_workers=max(1, self.parallel)) as pool:
-            futures = [pool.submit(self._done, action, watcher, stop) for action in actions]
+    def _lift(self, actions: Sequence[Action]) -> None:
+        lifted = {action.pipeline: action for action in actions}
+        turns = TopologicalSorter({name: self._after(name, lifted) for name in lifted})
+        turns.prepare()  # `ecluse check` and the release refuse circles
+        running: dict[Future[Outcome], str] = {}
+        with ThreadPoolExecutor(max_workers=max(1, self._terms.parallel)) as pool:
             try:
-                return [future.result() for future in futures]
+                while turns.is_active():
+                    for name in turns.get_ready():
+                        held_back = self._held_back(lifted[name], self._after(name, lifted))
+                        if held_back is not None:
+                            self._outcomes[name] = held_back
+                            turns.done(name)
+                        else:
+                            running[pool.submit(self._done, lifted[name])] = name
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        self._note(running[future], future.result())
+                        turns.done(running.pop(future))
             except BaseException:
                 # Ctrl-C arrives here: nothing more goes live, and nobody waits for a run's end.
-                stop.set()
+                self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _done(self, action: Action, watcher: Watcher, stop: Event) -> Outcome:
-        lift = Lift(self.order, action, self._record(action.pipeline), watcher, stop)
+    def _note(self, pipeline: str, outcome: Outcome) -> None:
+        self._outcomes[pipeline] = outcome
+        if outcome.error is not None and self._terms.fail_fast:
+            self._stop.set()
+
+    def _after(self, pipeline: str, lifted: Collection[str]) -> list[str]:
+        """Return the pipelines of this promotion that have to go live before one may be tried."""
+        after = self._order.release.pipelines[pipeline].parsed_settings().after or ()
+        return [name for name in after if name in lifted]
+
+    def _held_back(self, action: Action, after: Sequence[str]) -> Outcome | None:
+        """Return the outcome of a pipeline that is not to be tried; none for one that is."""
+        undone = next((n for n in after if self._outcomes[n].ending not in _WENT_LIVE), None)
+        if undone is not None and self._outcomes[undone].ending == "running":
+            why = f"it comes after `{undone}`, which still runs"
+        elif undone is not None:
+            why = f"it comes after `{undone}`, which did not go live"
+        elif self._stop.is_set():
+            why = "another pipeline failed, and --fail-fast was asked for"
+        else:
+            return None
+        error = HeldBack(
+            why, where=action.pipeline, fix="run the same command again once that is mended"
+        )
+        return Outcome(action.pipeline, "held back", action.live, action.target, error=error)
+
+    def _done(self, action: Action) -> Outcome:
+        override = self._order.override if action.pipeline in self._unqualified else ""
+        lift = Lift(
+            self._order, action, self._journal, self._watcher, self._stop, override=override
+        )
         try:
-            match action.kind:
-                case "unchanged":
-                    return lift.converge()
-                case "retire":
-                    return lift.retire()
-                case _:
-                    return lift.promote()
-        except GateRefused as error:
-            return lift.ended("refused", error)
+            return _WAYS[action.kind](lift)
         except EcluseError as error:
-            return lift.ended("failed", error)
+            return lift.ended(_ending(error), error)
         except Exception as error:  # one pipeline's surprise must not cost the others' outcomes
             log.exception("an unforeseen error in the promotion of %s", action.pipeline)
             surprise = Refused(
@@ -112,26 +273,3 @@ class Promotion:
                 fix="this is a fault of écluse: report it with the traceback above",
             )
             return lift.ended("failed", surprise)
-
-    def _record(self, pipeline: str) -> Record:
-        found = self.records.get(pipeline)
-        if found is not None:
-            return found
-        return Record(environment=self.order.cloud.environment.name, pipeline=pipeline)
-
-
-def prepare(
-    order: Order, *, below: Cloud | None, parallel: int = 4, only: Sequence[str] = ()
-) -> tuple[Promotion, Plan]:
-    """Read the ledger once, and return the plan with the promotion that can execute it.
-
-    Args:
-        order: what is promoted, and where.
-        below: the environment that must have qualified it; none if none must.
-        parallel: how many pipelines side by side.
-        only: restrict the plan to these pipelines.
-
-    """
-    records = order.cloud.ledger.read_all()
-    plan = make_plan(order.release, records, order.cloud.environment, only=only, rerun=order.rerun)
-    return Promotion(order, below, records, parallel), plan

@@ -11,8 +11,9 @@ from ecluse.cloud import Cloud
 from ecluse.cloud.run import Run, RunRequest
 from ecluse.errors import EcluseError, GateRefused, Interrupted, ReleaseAltered, RunFailed
 from ecluse.ledger.attempts import Attempts
+from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
-from ecluse.ledger.records import Entry, Record
+from ecluse.ledger.records import Entry
 from ecluse.promotion import gates
 from ecluse.promotion.gates import TaskOutcome, Verdict
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
@@ -32,6 +33,8 @@ class Order:
         by: who promotes.
         version: the tag it is promoted as, if any.
         rerun: start a new attempt even where a finished run exists.
+        detach: leave runs under way once they have started; a later promotion joins them.
+        override: the reason for going on without a qualification, where somebody gave one.
 
     """
 
@@ -41,21 +44,33 @@ class Order:
     by: str
     version: str | None = None
     rerun: bool = False
+    detach: bool = False
+    override: str = ""
 
 
 class Lift:
     """One pipeline's way through a promotion; remembers how far it came, for its outcome."""
 
     def __init__(
-        self, order: Order, action: Action, record: Record, watcher: Watcher, stop: Event
+        self,
+        order: Order,
+        action: Action,
+        journal: Journal,
+        watcher: Watcher,
+        stop: Event,
+        *,
+        override: str = "",
     ) -> None:
         self._order = order
         self._cloud = order.cloud
         self._action = action
-        # As it was when the plan was made: the swap fails if it changed since.
-        self._record = record
+        self._journal = journal
+        # As it was when the plan was made.
+        self._last = journal.head.pipelines.get(action.pipeline)
+        self._champion = journal.head.live(action.pipeline)
         self._watcher = watcher
         self._stop = stop
+        self._override = override
         self._live = action.live
         self._name = action.pipeline
         self._run: Run | None = None
@@ -70,7 +85,7 @@ class Lift:
 
     def converge(self) -> Outcome:
         """Move the `live` tag to what the ledger says is live, if it is elsewhere."""
-        live = self._record.live
+        live = self._champion
         assert live is not None, "only what is live is unchanged"
         if self._cloud.registry.live_digest(live.package) != live.digest:
             self._cloud.registry.tag_live(live.package, live.digest)
@@ -79,19 +94,22 @@ class Lift:
 
     def retire(self) -> Outcome:
         """Take a pipeline that left the repository out of service, keeping its history."""
-        live = self._record.live
+        live = self._champion
         assert live is not None, "only what is live is retired"
         entry = live.model_copy(
             update={
-                "sequence": self._record.next_sequence,
                 "action": "retire",
+                "release": self._order.release.digest,
                 "commit": self._order.release.commit,
                 "version": self._order.version,
                 "at": clock.now(),
                 "by": self._order.by,
+                "reason": "",
+                "override": "",
+                "break_glass": "",
             }
         )
-        self._cloud.ledger.append(self._record, entry)
+        self._journal.add({self._name: entry})
         self._live = None
         packages = {pipeline.package for pipeline in self._order.release.pipelines.values()}
         if live.package not in packages:
@@ -104,6 +122,10 @@ class Lift:
         pipeline = self._order.release.pipelines[self._name]
         self._upload(pipeline)
         run = self._run = self._qualifying_run(pipeline)
+        if not run.finished:
+            self._watcher.step(self._name, "left to run: the same command joins it")
+            return Outcome(self._name, "running", self._live, pipeline.digest, run)
+        self._proven(pipeline, run)
         self._judge(pipeline, run)
         qualification = self._qualify(pipeline, run)
         self._activate(pipeline, run, qualification)
@@ -141,10 +163,14 @@ class Lift:
         )
         run = self._cloud.pipelines.create(request)
         self._watcher.step(self._name, f"run {run.id}")
-        run = self._cloud.pipelines.wait(
+        if self._order.detach and not run.finished:
+            return run
+        return self._cloud.pipelines.wait(
             run, lambda seen: self._watcher.running(self._name, seen), self._stop
         )
-        self._run = run
+
+    def _proven(self, pipeline: ReleasedPipeline, run: Run) -> None:
+        """Check that a finished run succeeded, and that it ran these very bytes."""
         if run.state != "succeeded":
             raise RunFailed(
                 run.failure, where=run.name, fix="mend it; the next attempt is a new run"
@@ -153,8 +179,8 @@ class Lift:
             raise ReleaseAltered(
                 f"the run took {run.template or 'an unknown template'}, not {pipeline.digest}",
                 where=run.name,
+                fix="find out who changed the registry; nothing went live",
             )
-        return run
 
     def _is_spent(self, pipeline: ReleasedPipeline, run: Run) -> bool:
         """Whether a run can say nothing new, so that another attempt is due.
@@ -167,12 +193,15 @@ class Lift:
         return (
             run.state != "succeeded"
             or gates.unreached(pipeline.parsed_settings().gates, task_outcomes(run))
-            or any(entry.run == run.name for entry in self._record.entries)
+            or self._made_live(run)
         )
 
+    def _made_live(self, run: Run) -> bool:
+        history = self._cloud.ledger.history(self._name, head=self._journal.head)
+        return any(entry.run == run.name for entry in history)
+
     def _judge(self, pipeline: ReleasedPipeline, run: Run) -> None:
-        live = self._record.live
-        champion = live.metrics if live is not None else None
+        champion = self._champion.metrics if self._champion is not None else None
         self._verdicts = gates.judge(
             pipeline.parsed_settings().gates,
             run.metrics,
@@ -210,7 +239,6 @@ class Lift:
 
     def _activate(self, pipeline: ReleasedPipeline, run: Run, qualification: str) -> None:
         entry = Entry(
-            sequence=self._record.next_sequence,
             action="activate",
             package=pipeline.package,
             digest=pipeline.digest,
@@ -219,7 +247,9 @@ class Lift:
             compiler=self._order.release.compiler,
             settings=pipeline.settings,
             settings_digest=pipeline.settings_digest,
+            declared=pipeline.parameters,
             parameters=standing_parameters(pipeline, self._cloud.environment),
+            release=self._order.release.digest,
             commit=self._order.release.commit,
             version=self._order.version,
             run=run.name,
@@ -227,10 +257,11 @@ class Lift:
             qualification=qualification,
             at=clock.now(),
             by=self._order.by,
+            override=self._override,
         )
         if self._stop.is_set():
             raise Interrupted(_STOPPED, where=run.name)
-        self._cloud.ledger.append(self._record, entry)
+        self._journal.add({self._name: entry})
         self._live = pipeline.digest
         self._cloud.registry.tag_live(pipeline.package, pipeline.digest)
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")

@@ -7,7 +7,8 @@ from ecluse.cloud.run import Run
 from ecluse.errors import EcluseError
 from ecluse.promotion.gates import Verdict
 
-Ending = Literal["activated", "unchanged", "retired", "refused", "failed"]
+Ending = Literal["activated", "unchanged", "retired", "running", "held back", "refused", "failed"]
+"""`running`: left to run, to be joined later; `held back`: not tried, or not to its end."""
 
 
 class Watcher(Protocol):

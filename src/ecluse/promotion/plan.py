@@ -1,18 +1,25 @@
 """The plan: what a promotion would do, pipeline by pipeline, and why. Pure."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from ecluse.ledger.records import Entry, Record
-from ecluse.release.manifest import Release, ReleasedPipeline
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ecluse.errors import InvalidInput, PlanMoved
+from ecluse.ledger.records import Entry, Head
+from ecluse.release.manifest import Digest, Release, ReleasedPipeline
 from ecluse.repository.settings import Environment
 
 Kind = Literal["create", "update", "unchanged", "retire"]
 
 
-@dataclass(frozen=True)
-class Action:
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Action(_Frozen):
     """What a promotion would do with one pipeline.
 
     Attributes:
@@ -21,6 +28,7 @@ class Action:
         reasons: why, in words: `code`, `runtime image`, `parameters`, …
         live: the digest that is live now.
         target: the digest that would be.
+        sequence: how many entries the ledger has of it: tells whether the world has moved.
 
     """
 
@@ -29,18 +37,29 @@ class Action:
     reasons: tuple[str, ...]
     live: str | None
     target: str | None
+    sequence: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Return the action as plain values."""
-        return {**vars(self), "reasons": list(self.reasons)}
+        return self.model_dump(mode="json")
 
 
-@dataclass(frozen=True)
-class Plan:
-    """The actions of one promotion, by pipeline name."""
+class Plan(_Frozen):
+    """The actions of one promotion, by pipeline name.
 
+    Attributes:
+        environment: where.
+        commit, release: of which release; the digest is the manifest's.
+        only: the pipelines that it is restricted to; none for no restriction.
+        actions: what it would do.
+
+    """
+
+    kind: Literal["ecluse.plan/1"] = "ecluse.plan/1"
     environment: str
     commit: str
+    release: Digest
+    only: tuple[str, ...] = ()
     actions: tuple[Action, ...]
 
     @property
@@ -50,16 +69,70 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
-        return {
-            "environment": self.environment,
-            "commit": self.commit,
-            "actions": [action.as_json() for action in self.actions],
-        }
+        return self.model_dump(mode="json")
+
+
+def read_plan(file: Path) -> Plan:
+    """Read what `ecluse plan --out` wrote.
+
+    Raises:
+        InvalidInput: there is no plan in the file.
+
+    """
+    again = "make one with `ecluse plan ENV --out FILE`"
+    try:
+        return Plan.model_validate(json.loads(file.read_bytes()))
+    except OSError as error:
+        raise InvalidInput(
+            f"cannot be read: {error.strerror}", where=str(file), fix=again
+        ) from None
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise InvalidInput(
+            f"is no plan: {field}: {problem['msg']}", where=str(file), fix=again
+        ) from None
+    except (ValueError, RecursionError):
+        raise InvalidInput("is no plan", where=str(file), fix=again) from None
+
+
+def refuse_other_plan(made: Plan, now: Plan) -> None:
+    """Check that a promotion would do exactly what a plan said.
+
+    Raises:
+        PlanMoved: naming the first thing that is otherwise now.
+
+    """
+    again = f"look at what it would do now: `ecluse plan {made.environment}`"
+    for what in ("environment", "commit", "release"):
+        if getattr(made, what) != getattr(now, what):
+            raise PlanMoved(
+                f"the plan is for the {what} {getattr(made, what)}, not {getattr(now, what)}",
+                where="--plan",
+                fix=again,
+            )
+    before = {action.pipeline: action for action in made.actions}
+    after = {action.pipeline: action for action in now.actions}
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            raise PlanMoved(
+                f"the world has moved: `{name}` was {_words(before.get(name))}, "
+                f"and is {_words(after.get(name))}",
+                where="--plan",
+                fix=again,
+            )
+
+
+def _words(action: Action | None) -> str:
+    if action is None:
+        return "not in the plan"
+    because = f" ({', '.join(action.reasons)})" if action.reasons else ""
+    return f"to {action.kind}{because} at entry {action.sequence}"
 
 
 def make_plan(
     release: Release,
-    records: Mapping[str, Record],
+    head: Head,
     environment: Environment,
     *,
     only: Sequence[str] = (),
@@ -69,24 +142,39 @@ def make_plan(
 
     Args:
         release: what is to be promoted.
-        records: the ledger, by pipeline.
+        head: what is live.
         environment: where it would go.
         only: restrict the plan to these pipelines; nothing is retired then.
         rerun: qualify anew what is live as it is.
 
     """
-    names = set(only) or set(release.pipelines) | set(records)
+    names = set(only) or set(release.pipelines) | set(head.pipelines)
     actions = []
     for name in sorted(names):
-        record = records.get(name)
-        live = record.live if record is not None else None
+        last = head.pipelines.get(name)
+        sequence = last.sequence if last is not None else 0
+        live = head.live(name)
         pipeline = release.pipelines.get(name)
         if pipeline is not None:
-            actions.append(_action(pipeline, live, release, environment, rerun=rerun))
+            actions.append(_action(pipeline, live, release, environment, sequence, rerun=rerun))
         elif live is not None:
-            gone = ("no longer in the repository",)
-            actions.append(Action(name, "retire", gone, live.digest, None))
-    return Plan(environment.name, release.commit, tuple(actions))
+            actions.append(
+                Action(
+                    pipeline=name,
+                    kind="retire",
+                    reasons=("no longer in the repository",),
+                    live=live.digest,
+                    target=None,
+                    sequence=sequence,
+                )
+            )
+    return Plan(
+        environment=environment.name,
+        commit=release.commit,
+        release=release.digest,
+        only=tuple(sorted(only)),
+        actions=tuple(actions),
+    )
 
 
 def _action(
@@ -94,16 +182,27 @@ def _action(
     live: Entry | None,
     release: Release,
     environment: Environment,
+    sequence: int,
     *,
     rerun: bool,
 ) -> Action:
+    kind: Kind
+    reasons: tuple[str, ...]
     if live is None:
-        return Action(pipeline.name, "create", ("not live here yet",), None, pipeline.digest)
-    reasons = _reasons(pipeline, live, release.compiler, environment)
-    if rerun and not reasons:
-        reasons = ("asked for anew",)
-    kind: Kind = "update" if reasons else "unchanged"
-    return Action(pipeline.name, kind, reasons, live.digest, pipeline.digest)
+        kind, reasons = "create", ("not live here yet",)
+    else:
+        reasons = _reasons(pipeline, live, release.compiler, environment)
+        if rerun and not reasons:
+            reasons = ("asked for anew",)
+        kind = "update" if reasons else "unchanged"
+    return Action(
+        pipeline=pipeline.name,
+        kind=kind,
+        reasons=reasons,
+        live=live.digest if live is not None else None,
+        target=pipeline.digest,
+        sequence=sequence,
+    )
 
 
 def _reasons(

@@ -203,5 +203,5 @@ def _run(
 
 
 def _champion(cloud: Cloud, name: str) -> gates.Metrics | None:
-    live = cloud.ledger.read(name).live
+    live = cloud.ledger.head().live(name)
     return live.metrics if live is not None else None

@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -92,12 +94,22 @@ class ReleasedPipeline(_Manifest):
 
 
 class Release(_Manifest):
-    """The manifest of a release (release.json)."""
+    """The manifest of a release (release.json).
+
+    Attributes:
+        commit, committed_at, subject: what it was made of.
+        ancestry: the newest of the commits that this one descends from: where there is no git,
+            they tell whether a release would go backwards.
+        compiler: its name and version.
+        pipelines: by name.
+
+    """
 
     schema_version: Literal[1] = 1
     commit: str
     committed_at: str
     subject: str
+    ancestry: tuple[str, ...] = ()
     compiler: str
     pipelines: dict[str, ReleasedPipeline]
 
@@ -107,13 +119,33 @@ class Release(_Manifest):
             raise ValueError("a pipeline stands under another name than its own")
         if len({pipeline.package for pipeline in self.pipelines.values()}) < len(self.pipelines):
             raise ValueError("two pipelines have one package")
+        self.refuse_circles()
         return self
+
+    def refuse_circles(self) -> None:
+        """Check that every pipeline comes after others of this release, and not after itself.
+
+        Raises:
+            ValueError: naming the pipeline, or the circle.
+
+        """
+        after = {
+            name: tuple(pipeline.parsed_settings().after or ())
+            for name, pipeline in self.pipelines.items()
+        }
+        for name, others in after.items():
+            if stray := next((other for other in others if other not in after), None):
+                raise ValueError(f"`{name}` comes after `{stray}`, which is no pipeline")
+        try:
+            TopologicalSorter(after).prepare()
+        except CycleError as error:
+            raise ValueError(f"`after` goes round: {' → '.join(error.args[1])}") from None
 
     def content(self) -> bytes:
         """Return the manifest's bytes."""
         return readable_json(self.model_dump(mode="json"))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The digest of the manifest, and through it of everything in the release."""
         return digest_of(self.content())
@@ -163,6 +195,7 @@ def make_release(
         commit=commit.sha,
         committed_at=commit.time,
         subject=commit.subject,
+        ancestry=commit.ancestry,
         compiler=compiler_version(),
         pipelines=pipelines,
     )

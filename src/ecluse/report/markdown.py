@@ -12,7 +12,15 @@ from ecluse.report.terminal import number
 from ecluse.upkeep.status import StatusRow
 
 _MARKUP = frozenset("\\`*_[]<>#|~@!&")
-_SIGNS = {"activated": "✅", "unchanged": "➖", "retired": "🗄️", "refused": "⛔", "failed": "❌"}
+_SIGNS = {
+    "activated": "✅",
+    "unchanged": "➖",
+    "retired": "🗄️",
+    "running": "⏳",
+    "held back": "⏸️",
+    "refused": "⛔",
+    "failed": "❌",
+}
 
 
 def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: str) -> str:

@@ -34,6 +34,8 @@ _ENDINGS: Final[dict[str, str]] = {
     "activated": "[green]live[/]",
     "unchanged": "[dim]unchanged[/]",
     "retired": "[yellow]retired[/]",
+    "running": "[yellow]running[/]",
+    "held back": "[yellow]held back[/]",
     "refused": "[red]refused[/]",
     "failed": "[red]failed[/]",
 }

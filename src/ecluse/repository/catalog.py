@@ -150,6 +150,13 @@ class Catalog:
                     where=shown,
                     fix=_nearest(environment, self.environment_names),
                 )
+        for index, other in enumerate(settings.after or ()):
+            if other == name or other not in self.pipeline_names:
+                raise SettingsError(
+                    f"`after.{index}`: `{other}` is no other pipeline",
+                    where=read_yaml(path / "pipeline.yaml", shown).where(("after", index)),
+                    fix=_nearest(other, [each for each in self.pipeline_names if each != name]),
+                )
         return PipelineFolder(name=name, path=path, settings=settings)
 
     def pipelines(self, names: Iterable[str] = ()) -> tuple[PipelineFolder, ...]:

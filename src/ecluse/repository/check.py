@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from ecluse.errors import CompilationError, SettingsError
 from ecluse.release.compiler import CompiledPipeline
@@ -35,6 +36,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
     """
     environments = catalog.environments()
     _refuse_other_images(environments)
+    _refuse_circles(catalog)
     for name, pipeline in compiled.items():
         folder = catalog.pipeline(name)
         for environment in environments:
@@ -55,6 +57,20 @@ def _refuse_other_images(environments: Iterable[Environment]) -> None:
                 where=f"environments/{environment.name}.yaml",
                 fix=f"write `images: {below.images}`",
             )
+
+
+def _refuse_circles(catalog: Catalog) -> None:
+    """Refuse pipelines of which each comes after another: none could ever be the first."""
+    after = {folder.name: folder.settings.after or () for folder in catalog.pipelines()}
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        circle = error.args[1]
+        raise SettingsError(
+            f"`after` goes round in a circle: {' → '.join(circle)}",
+            where=catalog.pipeline(circle[0]).where("after"),
+            fix="take one of them out",
+        ) from None
 
 
 def _check_bytes(pipeline: CompiledPipeline) -> None:

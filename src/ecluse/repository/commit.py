@@ -17,6 +17,7 @@ class Commit:
         time: when it was committed, RFC 3339.
         subject: the first line of its message.
         clean: whether the working tree holds exactly this commit.
+        ancestry: the newest of the commits that it descends from, the nearest first.
 
     """
 
@@ -24,6 +25,10 @@ class Commit:
     time: str
     subject: str
     clean: bool
+    ancestry: tuple[str, ...] = ()
+
+
+_ANCESTORS = 500
 
 
 def head_commit(root: Path) -> Commit:
@@ -43,7 +48,39 @@ def head_commit(root: Path) -> Commit:
             fix="git init && git add -A && git commit",
         ) from None
     sha, time, subject = answer.split("\n", 2)
-    return Commit(sha=sha, time=time, subject=subject.strip(), clean=not changed.strip())
+    return Commit(
+        sha=sha,
+        time=time,
+        subject=subject.strip(),
+        clean=not changed.strip(),
+        ancestry=_ancestry(root),
+    )
+
+
+def _ancestry(root: Path) -> tuple[str, ...]:
+    """Return the commits before the one that is checked out, as every whole clone knows them.
+
+    Raises:
+        InvalidInput: the clone is shallow, so that it knows less than others.
+
+    """
+    if _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+        raise InvalidInput(
+            "a release names the commits before its own, and this clone is shallow",
+            where=str(root),
+            fix="git fetch --unshallow",
+        )
+    listed = _git(root, "rev-list", "--topo-order", f"--max-count={_ANCESTORS + 1}", "HEAD")
+    return tuple(listed.split()[1:])
+
+
+def is_ancestor(root: Path, older: str, newer: str) -> bool:
+    """Whether git knows here that one commit descends from another; false where it cannot tell."""
+    try:
+        _git(root, "merge-base", "--is-ancestor", older, newer)
+    except (subprocess.CalledProcessError, FileNotFoundError):
+        return False
+    return True
 
 
 def not_ignored(root: Path) -> frozenset[str] | None:

@@ -19,6 +19,8 @@ from pydantic import (
     StringConstraints,
 )
 
+from ecluse.repository.duration import parse_duration
+
 Parameter: TypeAlias = JsonValue
 
 ProjectId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
@@ -40,6 +42,15 @@ KeyVersion = Annotated[
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[^\s]+$")]
+
+
+def _known_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_known_duration)]
+"""A length of time, such as `30m`: `parse_duration` says how long it is."""
 
 PLACEHOLDERS = (
     "environment", "project", "location", "bucket", "service_account", "runtime_image", "commit",
@@ -65,6 +76,8 @@ class Environment(_Settings):
     service_account: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
     signing_key: KeyVersion
     requires: str | None = None
+    evidence_max_age: Duration | None = None
+    lease_seconds: Annotated[float, Field(ge=1)] = 60.0
     labels: dict[LabelKey, LabelValue] = Field(default_factory=dict)
     network: str | None = None
     encryption_key: str | None = None
@@ -156,6 +169,7 @@ class PipelineSettings(_Settings):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     environments: dict[str, Overrides] = Field(default_factory=dict)
     schedule: Schedule | None = None
+    after: Annotated[list[str], Field(min_length=1)] | None = None
     gates: list[Gate] = Field(default_factory=list)
     sample_data: SampleData | None = None
     bad_change: str | None = None

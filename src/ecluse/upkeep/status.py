@@ -7,7 +7,7 @@ from typing import Any
 
 from ecluse import clock
 from ecluse.cloud import Cloud
-from ecluse.ledger.records import Record
+from ecluse.ledger.records import Entry
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class StatusRow:
         by: who made it so.
         run: the qualifying run's id.
         metrics: that run's metrics.
-        activations: how often something went live here.
+        changes: how often what is live changed here.
 
     """
 
@@ -35,7 +35,7 @@ class StatusRow:
     by: str
     run: str
     metrics: dict[str, float]
-    activations: int
+    changes: int
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as plain values."""
@@ -45,25 +45,23 @@ class StatusRow:
 def read_status(clouds: Iterable[Cloud]) -> tuple[StatusRow, ...]:
     """Read the ledgers of some environments."""
     return tuple(
-        status_row(record)
+        status_row(cloud.environment.name, name, entry)
         for cloud in clouds
-        for _, record in sorted(cloud.ledger.read_all().items())
-        if record.entries
+        for name, entry in sorted(cloud.ledger.head().pipelines.items())
     )
 
 
-def status_row(record: Record) -> StatusRow:
-    """Return what a record says of the present."""
-    last = record.entries[-1]
+def status_row(environment: str, pipeline: str, last: Entry) -> StatusRow:
+    """Return what a pipeline's last entry says of the present."""
     return StatusRow(
-        environment=record.environment,
-        pipeline=record.pipeline,
-        digest=record.live.digest if record.live is not None else None,
+        environment=environment,
+        pipeline=pipeline,
+        digest=last.digest if last.is_live else None,
         version=last.version,
         commit=last.commit,
         since=last.at,
         by=last.by,
         run=last.run.rsplit("/", 1)[-1],
         metrics=last.metrics,
-        activations=sum(entry.action == "activate" for entry in record.entries),
+        changes=last.sequence,
     )

@@ -1,0 +1,71 @@
+"""The journal: through which the holder of a lease writes the ledger, from several threads."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ecluse.errors import EcluseError
+from ecluse.ledger.lease import Lease
+from ecluse.ledger.records import Entry, Head, Ledger
+
+
+@dataclass
+class _Page:
+    """What one thread wants to write, and how that went."""
+
+    entries: Mapping[str, Entry]
+    done: bool = False
+    error: EcluseError | None = field(default=None)
+
+
+class Journal:
+    """Writes what threads bring at the same time in one compare-and-swap.
+
+    The head may be written about once a second in Cloud Storage. While one write is under way,
+    what comes meanwhile gathers, and goes out together with the next.
+    """
+
+    def __init__(self, ledger: Ledger, lease: Lease) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._head = ledger.fence(lease.token)
+        self._pages: list[_Page] = []
+        self._gathering = threading.Lock()
+        self._writing = threading.Lock()
+
+    @property
+    def head(self) -> Head:
+        """The present, as this journal last read or wrote it."""
+        return self._head
+
+    def add(self, entries: Mapping[str, Entry]) -> Head:
+        """Make entries the present of their pipelines, together.
+
+        Raises:
+            LeaseLost: the lease is another's by now; nothing was written.
+            LedgerMoved: the head was changed past the lease; nothing was written.
+
+        """
+        page = _Page(entries)
+        with self._gathering:
+            self._pages.append(page)
+        with self._writing:
+            if not page.done:
+                self._write()
+        if page.error is not None:
+            raise page.error
+        return self._head
+
+    def _write(self) -> None:
+        with self._gathering:
+            pages, self._pages = self._pages, []
+        gathered = {name: entry for page in pages for name, entry in page.entries.items()}
+        error: EcluseError | None = None
+        try:
+            self._lease.check()
+            self._head = self._ledger.commit(self._head, gathered, token=self._lease.token)
+        except EcluseError as refused:
+            error = refused
+        finally:
+            for page in pages:
+                page.done, page.error = True, error
