@@ -481,9 +481,9 @@ def test_old_is_not_retired_until_new_is_proven(ecluse: Commands, address: str) 
     assert endings == {"alpha": "retired", "beta": "activated"}
     # Both have one package: its tag is the new one's.
     cloud = cloud_of(ecluse, "nonprod", address)
-    live = cloud.ledger.head().live("beta")
-    assert live is not None
-    assert cloud.registry.live_digest("alpha") == live.digest
+    now = cloud.ledger.head().live("beta")
+    assert now is not None
+    assert cloud.registry.live_digest("alpha") == now.digest
 
 
 def test_a_tag_that_was_moved_by_hand_is_put_back(ecluse: Commands, address: str) -> None:
