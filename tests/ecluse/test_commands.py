@@ -191,11 +191,11 @@ def test_check_and_compile_touch_no_cloud(
 def test_a_cloud_that_cannot_be_reached_is_one_line_and_exit_code_1(
     ecluse: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ecluse.cloud.storage import Storage
+    from ecluse.cloud import calls
 
     monkeypatch.setenv("ECLUSE_LOCAL", "http://127.0.0.1:9")
-    # The client retries a refused connection for two minutes: let it give up at once.
-    monkeypatch.setattr(Storage, "retry_seconds", 0.1)
+    # A refused connection is tried again for a minute: let it give up at once.
+    monkeypatch.setattr(calls, "PATIENCE", calls.Patience(deadline=0.1))
     answer = ecluse("status")
     assert answer.code == 1
     assert answer.err.count("\n") == 1

@@ -1,6 +1,8 @@
 """Cloud Build: runs the triggers that Terraform registered, and follows their logs."""
 
+import shlex
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +10,20 @@ from typing import Any
 from google.cloud.devtools import cloudbuild_v1
 
 from ecluse.cloud import Addresses
-from ecluse.cloud.failures import translated
-from ecluse.cloud.retries import READING
+from ecluse.cloud.calls import ONCE, Calls
+from ecluse.cloud.failures import Passing, reason, translated
 from ecluse.cloud.storage import Storage
 from ecluse.errors import CloudError
+from ecluse.repository.settings import Environment
 
 _FIRST_POLL_SECONDS, _POLL_SECONDS = 0.25, 5.0
+# How often, and after how many seconds each time, a build that may have been started is looked for.
+_LOOKS, _LOOK_SECONDS = 3, 1.0
+_MARK = "_ECLUSE_REQUEST"
+"""A substitution by which a build is told from all others.
+
+It need not be declared: triggered builds always have ALLOW_LOOSE, says Cloud Build's proto of
+`BuildOptions.substitution_option`."""
 _ENDED = {"SUCCESS", "FAILURE", "INTERNAL_ERROR", "TIMEOUT", "CANCELLED", "EXPIRED"}
 
 
@@ -34,24 +44,22 @@ class FinishedBuild:
 class Builds:
     """The builds of one environment's project and location."""
 
-    def __init__(self, parent: str, project: str, client: Any, storage: Storage) -> None:
-        self._parent = parent
-        self._project = project
+    def __init__(
+        self, environment: Environment, client: Any, calls: Calls, storage: Storage
+    ) -> None:
+        self._project = environment.project
+        self._location = environment.location
+        self._parent = f"projects/{environment.project}/locations/{environment.location}"
         self._client = client
+        self._calls = calls
         self._storage = storage
 
     @classmethod
     def connect(cls, addresses: Addresses) -> "Builds":
         """Connect to Cloud Build."""
-        environment = addresses.environment
         with translated("Cloud Build"):
-            client = cloudbuild_v1.CloudBuildClient(
-                credentials=addresses.credentials,
-                transport="rest",
-                client_options=addresses.client_options("cloudbuild"),
-            )
-        parent = f"projects/{environment.project}/locations/{environment.location}"
-        return cls(parent, environment.project, client, Storage.connect(addresses))
+            client = addresses.typed(cloudbuild_v1.CloudBuildClient, "cloudbuild")
+        return cls(addresses.environment, client, addresses.calls, Storage.connect(addresses))
 
     def run_trigger(
         self,
@@ -70,20 +78,11 @@ class Builds:
             log: takes the build's log as it appears.
 
         Raises:
-            CloudError: the build did not succeed.
+            CloudError: the build did not succeed; or nobody can tell whether it was started.
 
         """
         name = f"{self._parent}/triggers/{trigger}"
-        with translated(name):
-            operation = self._client.run_build_trigger(
-                {
-                    "name": name,
-                    "project_id": self._project,
-                    "trigger_id": trigger,
-                    "source": {"commit_sha": commit, "substitutions": dict(substitutions)},
-                }
-            )
-            build_id = operation.metadata.build.id
+        build_id = self._start(name, trigger, commit, substitutions)
         build = self._follow(f"{self._parent}/builds/{build_id}", log)
         if build.status.name != "SUCCESS":
             # Cloud Build says there why a build failed; status_detail is mostly empty.
@@ -96,13 +95,63 @@ class Builds:
             id=build.id, images={image.name: image.digest for image in build.results.images}
         )
 
+    def _start(self, name: str, trigger: str, commit: str, substitutions: Mapping[str, str]) -> str:
+        """Start a build and return its id. Cloud Build would start another one each time."""
+        mark = uuid.uuid4().hex
+        request = {
+            "name": name,
+            "project_id": self._project,
+            "trigger_id": trigger,
+            "source": {"commit_sha": commit, "substitutions": {**substitutions, _MARK: mark}},
+        }
+
+        def run() -> str:
+            return str(self._client.run_build_trigger(request, **ONCE).metadata.build.id)
+
+        return self._calls.call(name, run, look=lambda failure: self._started(name, mark, failure))
+
+    def _started(self, name: str, mark: str, failure: Passing) -> str | None:
+        """Return the id of the build that a failed try may have started; none if there is none.
+
+        Raises:
+            CloudError: there may be one that is not listed yet.
+
+        """
+        query = f'substitutions.{_MARK}="{mark}"'
+        for look in range(_LOOKS):
+            if look:
+                time.sleep(_LOOK_SECONDS)
+            for page in self._calls.pages(
+                f"{self._parent}/builds",
+                lambda token: self._client.list_builds(
+                    {
+                        "parent": self._parent,
+                        "project_id": self._project,
+                        "filter": query,
+                        "page_token": token,
+                    },
+                    **ONCE,
+                ),
+            ):
+                for build in page.builds:
+                    if build.substitutions.get(_MARK) == mark:
+                        return str(build.id)
+            if failure.without_effect:
+                return None
+        words = ["gcloud", "builds", "list", f"--project={self._project}"]
+        words += [f"--region={self._location}", f"--filter={query}"]
+        raise CloudError(
+            f"a build may have been started, but none can be found: {reason(failure.error)}",
+            where=name,
+            fix=f"look for it with `{shlex.join(words)}`; if there is none, run the command again",
+        )
+
     def _follow(self, name: str, log: Callable[[str], None]) -> Any:
         """Poll a build to its end. Its log is an object that grows: show what is new each time."""
         shown = 0
         pause = _FIRST_POLL_SECONDS
         while True:
-            with translated(name):
-                build = self._client.get_build({"name": name}, **READING)
+            build = self._calls.call(name, lambda: self._client.get_build({"name": name}, **ONCE))
             if build.logs_bucket:
                 found = self._storage.read(f"{build.logs_bucket}/log-{build.id}.txt")
                 if found is not None and len(found.content) > shown:

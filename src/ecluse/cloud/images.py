@@ -6,27 +6,23 @@ from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
 
 from ecluse.cloud import Addresses
+from ecluse.cloud.calls import ONCE, Calls
 from ecluse.cloud.failures import translated
-from ecluse.cloud.retries import READING
 
 
 class Images:
     """Images in Artifact Registry."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, calls: Calls) -> None:
         self._client = client
+        self._calls = calls
 
     @classmethod
     def connect(cls, addresses: Addresses) -> "Images":
         """Connect to Artifact Registry."""
         with translated("Artifact Registry"):
-            return cls(
-                artifactregistry_v1.ArtifactRegistryClient(
-                    credentials=addresses.credentials,
-                    transport="rest",
-                    client_options=addresses.client_options("artifactregistry"),
-                )
-            )
+            client = addresses.typed(artifactregistry_v1.ArtifactRegistryClient, "artifactregistry")
+        return cls(client, addresses.calls)
 
     def digest(self, repository: str, name: str, tag: str) -> str | None:
         """Return the digest of REPOSITORY/NAME:TAG, or none if there is no such image.
@@ -43,9 +39,12 @@ class Images:
             f"projects/{project}/locations/{location}/repositories/{repository_id}"
             f"/packages/{name}/tags/{tag}"
         )
-        with translated(resource):
-            try:
-                version = str(self._client.get_tag(name=resource, **READING).version)
-            except exceptions.NotFound:
-                return None
-        return version.rsplit("/", 1)[1]
+        try:
+            found = self._calls.call(
+                resource,
+                lambda: self._client.get_tag(name=resource, **ONCE),
+                expecting=exceptions.NotFound,
+            )
+        except exceptions.NotFound:
+            return None
+        return str(found.version).rsplit("/", 1)[1]

@@ -11,58 +11,65 @@ from google.api_core import exceptions
 from google.cloud import kms_v1
 
 from ecluse.cloud import Addresses
+from ecluse.cloud.calls import ONCE, Calls
 from ecluse.cloud.failures import translated
-from ecluse.cloud.retries import READING
 
 
 class Keys:
     """Key versions by their resource names."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, calls: Calls) -> None:
         self._client = client
+        self._calls = calls
 
     @classmethod
     def connect(cls, addresses: Addresses) -> "Keys":
         """Connect to Cloud KMS."""
         with translated("Cloud KMS"):
-            return cls(
-                kms_v1.KeyManagementServiceClient(
-                    credentials=addresses.credentials,
-                    transport="rest",
-                    client_options=addresses.client_options("cloudkms"),
-                )
-            )
+            client = addresses.typed(kms_v1.KeyManagementServiceClient, "cloudkms")
+        return cls(client, addresses.calls)
 
     def sign(self, key_version: str, content: bytes) -> bytes:
         """Return the DER-encoded ECDSA signature of some content."""
-        with translated(key_version):
-            answer = self._client.asymmetric_sign(
-                name=key_version, digest={"sha256": hashlib.sha256(content).digest()}, **READING
-            )
+        digest = {"sha256": hashlib.sha256(content).digest()}
+        answer = self._calls.call(
+            key_version,
+            lambda: self._client.asymmetric_sign(name=key_version, digest=digest, **ONCE),
+        )
         return bytes(answer.signature)
 
     def public_key(self, key_version: str) -> str:
         """Return a key version's public key as PEM text."""
-        with translated(key_version):
-            return str(self._client.get_public_key(name=key_version, **READING).pem)
+        found = self._calls.call(
+            key_version, lambda: self._client.get_public_key(name=key_version, **ONCE)
+        )
+        return str(found.pem)
 
     def ensure_key(self, key_version: str) -> None:
         """Create a key ring and a signing key unless they exist. The embedded cloud's set-up."""
         key, _, _ = key_version.partition("/cryptoKeyVersions/")
         ring, _, key_id = key.partition("/cryptoKeys/")
         location, _, ring_id = ring.partition("/keyRings/")
-        with translated(key_version):
-            with suppress(exceptions.Conflict):
-                self._client.create_key_ring(parent=location, key_ring_id=ring_id, key_ring={})
-            with suppress(exceptions.Conflict):
-                self._client.create_crypto_key(
-                    parent=ring,
-                    crypto_key_id=key_id,
-                    crypto_key={
-                        "purpose": "ASYMMETRIC_SIGN",
-                        "version_template": {"algorithm": "EC_SIGN_P256_SHA256"},
-                    },
-                )
+        signing = {
+            "purpose": "ASYMMETRIC_SIGN",
+            "version_template": {"algorithm": "EC_SIGN_P256_SHA256"},
+        }
+        with suppress(exceptions.Conflict):
+            self._calls.call(
+                ring,
+                lambda: self._client.create_key_ring(
+                    parent=location, key_ring_id=ring_id, key_ring={}, **ONCE
+                ),
+                expecting=exceptions.Conflict,
+            )
+        with suppress(exceptions.Conflict):
+            self._calls.call(
+                key,
+                lambda: self._client.create_crypto_key(
+                    parent=ring, crypto_key_id=key_id, crypto_key=signing, **ONCE
+                ),
+                expecting=exceptions.Conflict,
+            )
 
 
 def verifies(public_key: str, content: bytes, signature: bytes) -> bool:

@@ -1,6 +1,9 @@
 """Vertex AI Pipelines: creates runs from the registry's bytes and tells how they do."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from itertools import islice
 from threading import Event
 from typing import Any, Final
 
@@ -8,9 +11,10 @@ from google.api_core import exceptions
 from google.cloud import aiplatform_v1
 from google.protobuf import json_format
 
+from ecluse import clock
 from ecluse.cloud import Addresses
+from ecluse.cloud.calls import ONCE, Calls
 from ecluse.cloud.failures import translated
-from ecluse.cloud.retries import READING
 from ecluse.cloud.run import Artifact, Run, RunRequest, State, Task
 from ecluse.errors import Interrupted, Refused
 from ecluse.repository.settings import Environment
@@ -32,14 +36,31 @@ _TASK_STATES: Final[Mapping[str, State]] = {
     "SKIPPED": "skipped",
     "NOT_TRIGGERED": "not triggered",
 }
+# What a list tells of a run: all but its compiled pipeline, which is by far the most of it.
+_LISTED: Final = (
+    "name",
+    "state",
+    "error",
+    "labels",
+    "create_time",
+    "start_time",
+    "end_time",
+    "schedule_name",
+    "runtime_config",
+    "template_metadata.version",
+)
+_PAGE_SIZE: Final = 100
 
 
 class Pipelines:
     """The runs of one environment."""
 
-    def __init__(self, environment: Environment, client: Any, poll_seconds: float) -> None:
+    def __init__(
+        self, environment: Environment, client: Any, calls: Calls, poll_seconds: float
+    ) -> None:
         self._environment = environment
         self._client = client
+        self._calls = calls
         self._poll_seconds = poll_seconds
         self._parent = f"projects/{environment.project}/locations/{environment.location}"
 
@@ -47,13 +68,11 @@ class Pipelines:
     def connect(cls, addresses: Addresses) -> "Pipelines":
         """Connect to the environment's Vertex AI."""
         with translated("Vertex AI"):
-            client = aiplatform_v1.PipelineServiceClient(
-                credentials=addresses.credentials,
-                transport="rest",
-                client_options=addresses.client_options("aiplatform", regional=True),
+            client = addresses.typed(
+                aiplatform_v1.PipelineServiceClient, "aiplatform", regional=True
             )
         poll_seconds = 10.0 if addresses.local is None else 0.2
-        return cls(addresses.environment, client, poll_seconds)
+        return cls(addresses.environment, client, addresses.calls, poll_seconds)
 
     def resource_name(self, run_id: str) -> str:
         """Return a run's resource name."""
@@ -87,25 +106,60 @@ class Pipelines:
                 kms_key_name=environment.encryption_key
             )
         name = self.resource_name(request.run_id)
-        with translated(name):
-            try:
-                # Safe to repeat: the id is ours, and a second create finds the first one's job.
-                created = self._client.create_pipeline_job(
-                    parent=self._parent, pipeline_job=job, pipeline_job_id=request.run_id, **READING
-                )
-            except exceptions.Conflict:
-                created = self._client.get_pipeline_job(name=name, **READING)
-                _refuse_other(created, job)
+        try:
+            # Safe to repeat: the id is ours, and a second create finds the first one's job.
+            created = self._calls.call(
+                name,
+                lambda: self._client.create_pipeline_job(
+                    parent=self._parent, pipeline_job=job, pipeline_job_id=request.run_id, **ONCE
+                ),
+                expecting=exceptions.Conflict,
+            )
+        except exceptions.Conflict:
+            created = self._calls.call(name, partial(self._job, name))
+            _refuse_other(created, job)
         return _run(created)
 
     def get(self, run_id: str) -> Run | None:
         """Return a run, or none if there is none of that id."""
         name = self.resource_name(run_id)
-        with translated(name):
-            try:
-                return _run(self._client.get_pipeline_job(name=name, **READING))
-            except exceptions.NotFound:
-                return None
+        try:
+            found = self._calls.call(name, partial(self._job, name), expecting=exceptions.NotFound)
+        except exceptions.NotFound:
+            return None
+        return _run(found)
+
+    def list(
+        self,
+        *,
+        labels: Mapping[str, str] | None = None,
+        since: datetime | None = None,
+        limit: int = 1000,
+    ) -> Iterator[Run]:
+        """Yield runs, the newest first, without their tasks; whoever has seen enough stops.
+
+        Args:
+            labels: only runs with these labels, as they are in the cloud.
+            since: only runs created at this time or later.
+            limit: no more than so many.
+
+        """
+        conditions = [f'labels.{key}="{value}"' for key, value in (labels or {}).items()]
+        if since is not None:
+            conditions.append(f'create_time>="{clock.rfc3339(since)}"')
+        request = {
+            "parent": self._parent,
+            "filter": " AND ".join(conditions),
+            "order_by": "create_time desc",
+            "page_size": min(limit, _PAGE_SIZE),
+            "read_mask": {"paths": _LISTED},
+        }
+        pages = self._calls.pages(
+            f"{self._parent}/pipelineJobs",
+            lambda token: self._client.list_pipeline_jobs({**request, "page_token": token}, **ONCE),
+        )
+        jobs = (job for page in pages for job in page.pipeline_jobs)
+        yield from (_run(job) for job in islice(jobs, limit))
 
     def wait(self, run: Run, seen: Callable[[Run], None], stop: Event) -> Run:
         """Follow a run to its end, showing it each time it was looked at.
@@ -120,8 +174,10 @@ class Pipelines:
                 return run
             if stop.wait(self._poll_seconds):
                 raise Interrupted("no longer followed; it goes on", where=run.name)
-            with translated(run.name):
-                run = _run(self._client.get_pipeline_job(name=run.name, **READING))
+            run = _run(self._calls.call(run.name, partial(self._job, run.name)))
+
+    def _job(self, name: str) -> Any:
+        return self._client.get_pipeline_job(name=name, **ONCE)
 
 
 def _refuse_other(found: Any, wanted: Any) -> None:
@@ -169,6 +225,8 @@ def _run(job: Any) -> Run:
         ended=job.end_time,
         template=version,
         parameters=_plain(job).get("runtimeConfig", {}).get("parameterValues", {}),
+        labels=dict(job.labels),
+        schedule=job.schedule_name,
     )
 
 

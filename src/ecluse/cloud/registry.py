@@ -5,8 +5,11 @@ pages and raises typed errors.
 """
 
 import tempfile
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 
 from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
@@ -15,10 +18,12 @@ from requests import exceptions as http_exceptions
 
 from ecluse.canonical import digest_of
 from ecluse.cloud import Addresses
+from ecluse.cloud.calls import ONCE, TRY_SECONDS, Calls
 from ecluse.cloud.failures import translated
-from ecluse.cloud.retries import READING
 from ecluse.errors import ReleaseAltered
 from ecluse.repository.settings import Environment
+
+_T = TypeVar("_T")
 
 LIVE_TAG = "live"
 """The tag on the version that the ledger says is live. For people: nothing runs by tag."""
@@ -27,10 +32,11 @@ LIVE_TAG = "live"
 class Registry:
     """The compiled pipelines of one environment."""
 
-    def __init__(self, environment: Environment, content: Any, metadata: Any) -> None:
+    def __init__(self, environment: Environment, content: Any, metadata: Any, calls: Calls) -> None:
         self._environment = environment
         self._content = content
         self._metadata = metadata
+        self._calls = calls
         self._parent = (
             f"projects/{environment.project}/locations/{environment.location}"
             f"/repositories/{environment.templates}"
@@ -47,22 +53,15 @@ class Registry:
                 content = RegistryClient(host=host, auth=ApiAuth("embedded-cloud"))
             else:
                 content = RegistryClient(host=host)
-            metadata = artifactregistry_v1.ArtifactRegistryClient(
-                credentials=addresses.credentials,
-                transport="rest",
-                client_options=addresses.client_options("artifactregistry"),
+            metadata = addresses.typed(
+                artifactregistry_v1.ArtifactRegistryClient, "artifactregistry"
             )
-        return cls(environment, content, metadata)
+        return cls(environment, content, metadata, addresses.calls)
 
     def has(self, package: str, digest: str) -> bool:
         """Whether a compiled pipeline is there."""
         name = f"{self._parent}/packages/{package}/versions/{digest}"
-        with translated(name):
-            try:
-                self._metadata.get_version(name=name, **READING)
-            except exceptions.NotFound:
-                return False
-        return True
+        return self._found(name, lambda: self._metadata.get_version(name=name, **ONCE)) is not None
 
     def upload(self, package: str, content: bytes) -> None:
         """Upload a compiled pipeline and prove, by downloading it, that its version is its digest.
@@ -73,10 +72,13 @@ class Registry:
         """
         digest = digest_of(content)
         address = self._environment.template_uri(package, digest)
-        with translated(address), tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{package}.yaml"
             file.write_bytes(content)
-            filed, version = self._content.upload_pipeline(str(file))
+            # Safe to repeat: the same bytes are filed under the same digest.
+            filed, version = self._calls.call(
+                address, lambda: _in_time(lambda: self._content.upload_pipeline(str(file)))
+            )
         if (filed, version) != (package, digest):
             raise ReleaseAltered(
                 f"the registry filed the pipeline as {filed}/{version}", where=address
@@ -86,16 +88,19 @@ class Registry:
     def download(self, package: str, digest: str) -> bytes | None:
         """Return a compiled pipeline's bytes as they are, or none if there is no such version."""
         address = self._environment.template_uri(package, digest)
+
+        def download(file: Path) -> bytes | None:
+            try:
+                self._content.download_pipeline(package, version=digest, file_name=str(file))
+            except http_exceptions.HTTPError as error:
+                if error.response is not None and error.response.status_code == 404:
+                    return None
+                raise
+            return file.read_bytes()
+
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
-            with translated(address):
-                try:
-                    self._content.download_pipeline(package, version=digest, file_name=str(file))
-                except http_exceptions.HTTPError as error:
-                    if error.response is not None and error.response.status_code == 404:
-                        return None
-                    raise
-            return file.read_bytes()
+            return self._calls.call(address, lambda: _in_time(lambda: download(file)))
 
     def verify(self, package: str, digest: str) -> None:
         """Download a compiled pipeline and hash it.
@@ -120,38 +125,81 @@ class Registry:
             "name": f"{packaged}/tags/{LIVE_TAG}",
             "version": f"{packaged}/versions/{digest}",
         }
-        with translated(tag["name"]):
-            try:
-                self._metadata.create_tag(parent=packaged, tag_id=LIVE_TAG, tag=tag)
-            except exceptions.Conflict:
-                self._metadata.update_tag(tag=tag, update_mask={"paths": ["version"]})
+        try:
+            self._calls.call(
+                tag["name"],
+                lambda: self._metadata.create_tag(
+                    parent=packaged, tag_id=LIVE_TAG, tag=tag, **ONCE
+                ),
+                expecting=exceptions.Conflict,
+            )
+        except exceptions.Conflict:
+            mask = {"paths": ["version"]}
+            self._calls.call(
+                tag["name"], lambda: self._metadata.update_tag(tag=tag, update_mask=mask, **ONCE)
+            )
 
     def untag_live(self, package: str) -> None:
         """Take the `live` tag away, where there is one."""
         name = f"{self._parent}/packages/{package}/tags/{LIVE_TAG}"
-        with translated(name):
-            try:
-                self._metadata.delete_tag(name=name)
-            except exceptions.NotFound:
-                return
+        self._found(name, lambda: self._metadata.delete_tag(name=name, **ONCE))
 
     def live_digest(self, package: str) -> str | None:
         """Return the digest that the `live` tag is on, or none."""
         name = f"{self._parent}/packages/{package}/tags/{LIVE_TAG}"
-        with translated(name):
-            try:
-                version = str(self._metadata.get_tag(name=name, **READING).version)
-            except exceptions.NotFound:
-                return None
-        return version.rsplit("/", 1)[1]
+        tag = self._found(name, lambda: self._metadata.get_tag(name=name, **ONCE))
+        return str(tag.version).rsplit("/", 1)[1] if tag is not None else None
+
+    def live_digests(self, packages: Iterable[str]) -> dict[str, str | None]:
+        """Return what `live_digest` says of each package, asked side by side."""
+        wanted = list(dict.fromkeys(packages))
+        found = self._calls.side_by_side(self.live_digest, wanted)
+        return dict(zip(wanted, found, strict=True))
 
     def ensure_repository(self) -> None:
         """Create the repository unless it exists. The embedded cloud's set-up."""
         parent, _, repository_id = self._parent.partition("/repositories/")
-        with translated(self._parent):
-            try:
-                self._metadata.create_repository(
-                    parent=parent, repository_id=repository_id, repository={"format_": "KFP"}
-                )
-            except exceptions.Conflict:
-                return
+        try:
+            self._calls.call(
+                self._parent,
+                lambda: self._metadata.create_repository(
+                    parent=parent,
+                    repository_id=repository_id,
+                    repository={"format_": "KFP"},
+                    **ONCE,
+                ),
+                expecting=exceptions.Conflict,
+            )
+        except exceptions.Conflict:
+            return
+
+    def _found(self, name: str, function: Callable[[], Any]) -> Any | None:
+        """Return what a call returns, or none if there is no such thing."""
+        try:
+            return self._calls.call(name, function, expecting=exceptions.NotFound)
+        except exceptions.NotFound:
+            return None
+
+
+def _in_time(function: Callable[[], _T]) -> _T:
+    """Call kfp's client, which knows no timeouts, and wait no longer than for any other call.
+
+    Raises:
+        Timeout: as if the client had one. The forlorn call ends with the process.
+
+    """
+    future: Future[_T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001  it belongs to whoever waits
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    try:
+        return future.result(TRY_SECONDS)
+    except TimeoutError:
+        if future.done():
+            raise
+        raise http_exceptions.Timeout(f"no answer in {TRY_SECONDS:.0f} s") from None

@@ -110,6 +110,8 @@ class Run:
         created, started, ended: when.
         template: the compiled pipeline's digest, as the service says it took it.
         parameters: the runtime parameters.
+        labels: its labels.
+        schedule: the resource name of the schedule that started it, if one did.
 
     """
 
@@ -122,6 +124,8 @@ class Run:
     ended: datetime | None = None
     template: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    schedule: str = ""
 
     @property
     def id(self) -> str:

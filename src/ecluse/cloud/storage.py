@@ -1,16 +1,20 @@
 """Cloud Storage: small objects read whole, written with preconditions."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from google.api_core import exceptions
 from google.cloud.storage import Client
-from google.cloud.storage.retry import DEFAULT_RETRY
 
 from ecluse.cloud import Addresses
+from ecluse.cloud.calls import ONCE, Calls
 from ecluse.cloud.failures import translated
+
+_LISTED = "items(name),nextPageToken"
 
 
 class PreconditionFailed(Exception):
@@ -28,42 +32,45 @@ class StoredObject:
 class Storage:
     """Objects by their `gs://BUCKET/NAME` addresses."""
 
-    # How long a call that fails in passing is tried again.
-    retry_seconds: ClassVar[float] = 30.0
-
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, calls: Calls) -> None:
         self._client = client
+        self._calls = calls
 
     @classmethod
     def connect(cls, addresses: Addresses) -> "Storage":
         """Connect to the environment's Cloud Storage."""
         with translated("Cloud Storage"):
-            return cls(
-                Client(
-                    project=addresses.environment.project,
-                    credentials=addresses.credentials,
-                    client_options=addresses.client_options("storage")
-                    if addresses.local is not None
-                    else None,
-                )
+            client = Client(
+                project=addresses.environment.project,
+                credentials=addresses.credentials,
+                client_options=addresses.client_options("storage")
+                if addresses.local is not None
+                else None,
             )
+            addresses.make_room(client._http)
+        return cls(client, addresses.calls)
 
     def read(self, address: str) -> StoredObject | None:
         """Return an object, or none if there is none."""
-        blob = self._blob(address)
+
+        def download() -> StoredObject:
+            blob = self._blob(address)
+            content = blob.download_as_bytes(**ONCE)
+            return StoredObject(content=content, generation=int(blob.generation))
+
         try:
-            with translated(address):
-                content = blob.download_as_bytes(retry=self._retry)
-        except Exception as error:
-            if isinstance(error.__cause__, exceptions.NotFound):
-                return None
-            raise
-        return StoredObject(content=content, generation=int(blob.generation))
+            return self._calls.call(address, download, expecting=exceptions.NotFound)
+        except exceptions.NotFound:
+            return None
+
+    def read_many(self, addresses: Iterable[str]) -> dict[str, StoredObject | None]:
+        """Return objects by their addresses, read side by side; none for each that is not there."""
+        wanted = list(dict.fromkeys(addresses))
+        return dict(zip(wanted, self._calls.side_by_side(self.read, wanted), strict=True))
 
     def exists(self, address: str) -> bool:
         """Whether there is an object."""
-        with translated(address):
-            return bool(self._blob(address).exists(retry=self._retry))
+        return self._calls.call(address, lambda: bool(self._blob(address).exists(**ONCE)))
 
     def write(
         self,
@@ -74,6 +81,10 @@ class Storage:
         content_type: str = "application/json",
     ) -> int:
         """Write an object and return its new generation.
+
+        A try that failed may have written all the same, so that the next one is refused because of
+        our own success: then the object is read, and if it holds these very bytes, they are taken
+        for ours. Content that another writer could write alike needs a nonce.
 
         Args:
             address: where.
@@ -86,20 +97,29 @@ class Storage:
             PreconditionFailed: the generation is another.
 
         """
-        blob = self._blob(address)
-        try:
-            with translated(address):
+        in_doubt = False
+
+        def upload() -> int:
+            nonlocal in_doubt
+            blob = self._blob(address)
+            try:
                 blob.upload_from_string(
-                    content,
-                    content_type=content_type,
-                    if_generation_match=if_generation,
-                    retry=self._retry,
+                    content, content_type=content_type, if_generation_match=if_generation, **ONCE
                 )
-        except Exception as error:
-            if isinstance(error.__cause__, exceptions.PreconditionFailed):
-                raise PreconditionFailed(address) from error
-            raise
-        return int(blob.generation)
+            except exceptions.PreconditionFailed:
+                raise
+            except Exception:
+                in_doubt = True
+                raise
+            return int(blob.generation)
+
+        try:
+            return self._calls.call(address, upload, expecting=exceptions.PreconditionFailed)
+        except exceptions.PreconditionFailed as error:
+            found = self.read(address) if in_doubt else None
+            if found is not None and found.content == content:
+                return found.generation
+            raise PreconditionFailed(address) from error
 
     def write_once(
         self, address: str, content: bytes, *, content_type: str = "application/json"
@@ -125,30 +145,65 @@ class Storage:
     def list(self, prefix: str) -> list[str]:
         """Return the addresses that begin with a prefix, sorted."""
         bucket, name = _parts(prefix)
-        with translated(prefix):
-            blobs = self._client.list_blobs(bucket, prefix=name, retry=self._retry)
-            return sorted(f"gs://{bucket}/{blob.name}" for blob in blobs)
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            names, token = self._calls.call(prefix, partial(self._page, bucket, name, token))
+            found += names
+            if token is None:
+                return sorted(f"gs://{bucket}/{name}" for name in found)
 
     def upload(self, address: str, file: Path, *, content_type: str) -> None:
         """Upload a file, replacing what is there."""
-        with translated(address):
-            self._blob(address).upload_from_filename(
-                str(file), content_type=content_type, retry=self._retry
+        self._calls.call(
+            address,
+            lambda: self._blob(address).upload_from_filename(
+                str(file), content_type=content_type, **ONCE
+            ),
+        )
+
+    def delete(self, address: str, *, if_generation: int | None = None) -> None:
+        """Delete an object, unless it is gone already.
+
+        Args:
+            address: where.
+            if_generation: delete only what is of this generation.
+
+        Raises:
+            PreconditionFailed: the generation is another.
+
+        """
+        try:
+            self._calls.call(
+                address,
+                lambda: self._blob(address).delete(if_generation_match=if_generation, **ONCE),
+                expecting=(exceptions.NotFound, exceptions.PreconditionFailed),
             )
+        except exceptions.NotFound:
+            return
+        except exceptions.PreconditionFailed as error:
+            raise PreconditionFailed(address) from error
 
     def ensure_bucket(self, address: str, location: str) -> None:
         """Create a bucket unless it exists. The embedded cloud's set-up."""
         bucket, _ = _parts(address)
         try:
-            with translated(f"gs://{bucket}"):
-                self._client.create_bucket(bucket, location=location, retry=self._retry)
-        except Exception as error:
-            if not isinstance(error.__cause__, exceptions.Conflict):
-                raise
+            self._calls.call(
+                f"gs://{bucket}",
+                lambda: self._client.create_bucket(bucket, location=location, **ONCE),
+                expecting=exceptions.Conflict,
+            )
+        except exceptions.Conflict:
+            return
 
-    @property
-    def _retry(self) -> Any:
-        return DEFAULT_RETRY.with_timeout(self.retry_seconds)
+    def _page(
+        self, bucket: str, prefix: str, token: str | None
+    ) -> tuple[Sequence[str], str | None]:
+        blobs = self._client.list_blobs(
+            bucket, prefix=prefix, page_token=token, fields=_LISTED, **ONCE
+        )
+        names = [str(blob.name) for blob in next(blobs.pages)]
+        return names, blobs.next_page_token
 
     def _blob(self, address: str) -> Any:
         bucket, name = _parts(address)

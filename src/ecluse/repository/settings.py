@@ -62,6 +62,19 @@ class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+class Budget(_Settings):
+    """How much one command asks of an environment at once, so that its quotas are respected.
+
+    Attributes:
+        calls: the most calls of Google's APIs in flight.
+        runs: the most pipeline runs under way that a promotion started.
+
+    """
+
+    calls: Annotated[int, Field(ge=1, le=256)] = 16
+    runs: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
 class Environment(_Settings):
     """A Google Cloud project and everything a run needs there (environments/NAME.yaml)."""
 
@@ -82,6 +95,7 @@ class Environment(_Settings):
     network: str | None = None
     encryption_key: str | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
+    budget: Budget = Budget()
 
     @property
     def template_host(self) -> str:
