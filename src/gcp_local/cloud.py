@@ -150,6 +150,7 @@ class Cloud:
             endpoint=endpoint,
             state=state,
             work=platform.work / "builds",
+            pubsub=self.pubsub,
         )
         services: dict[str, Sequence[object]] = {
             **self.vertex.services,

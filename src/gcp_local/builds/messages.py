@@ -10,6 +10,7 @@ Build = raw(types.Build)
 BuildTrigger = raw(types.BuildTrigger)
 BuildOperationMetadata = raw(types.BuildOperationMetadata)
 CreateBuildRequest = raw(types.CreateBuildRequest)
+RepoSource = raw(types.RepoSource)
 FileHashes = raw(types.FileHashes)
 TimeSpan = raw(types.TimeSpan)
 ArtifactResult = raw(types.ArtifactResult)
@@ -19,6 +20,7 @@ ListBuildsResponse = raw(types.ListBuildsResponse)
 ListBuildTriggersResponse = raw(types.ListBuildTriggersResponse)
 
 Status = types.Build.Status
+SubscriptionState = types.PubsubConfig.State
 FailureType = types.Build.FailureInfo.FailureType
 Approval = types.BuildApproval.State
 Decision = types.ApprovalResult.Decision

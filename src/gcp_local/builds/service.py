@@ -135,9 +135,35 @@ class Builds:
 
     def create(self, parent: str, said: Message, triggered: Triggered) -> Message:
         """Make a build, keep it, start it, and give its operation."""
+        return self.start(self.keep(parent, said, triggered))
+
+    def keep(self, parent: str, said: Message, triggered: Triggered) -> Made:
+        """Make a build and keep it: it starts by `start`, or when the server comes up again."""
         made = creation.make(self._shop, parent, said, triggered)
         self._shelf.add(made.build, CreateBuildRequest(parent=parent, build=said))
-        return self._start(made)
+        return made
+
+    def start(self, made: Made) -> Message:
+        """Let a build that is kept begin, and give its operation."""
+        build = made.build
+        run = Run(build, made.values, self._shop, self._save)
+        with self._lock:
+            self._active[build.name] = run
+
+        def work() -> Message:
+            try:
+                return run.carry_out()
+            finally:
+                with self._lock:
+                    del self._active[build.name]
+
+        return self._shop.operations.begin(
+            "operations",
+            run.metadata,
+            work,
+            cancel=lambda: run.stop(Status.CANCELLED),
+            name=operation_name(build),
+        )
 
     # For the server
 
@@ -148,7 +174,7 @@ class Builds:
                 self._settle(build)
                 continue
             if build.status in (Status.QUEUED, Status.PENDING):
-                self._start(Made(build, creation.values_of(build)))
+                self.start(Made(build, creation.values_of(build)))
                 continue
             build.status = Status.INTERNAL_ERROR
             build.status_detail = SERVER_STOPPED
@@ -189,24 +215,3 @@ class Builds:
         with self._shop.database.transaction():
             self._shelf.save(build)
             self._shop.operations.report(operation_name(build), metadata_of(build))
-
-    def _start(self, made: Made) -> Message:
-        build = made.build
-        run = Run(build, made.values, self._shop, self._save)
-        with self._lock:
-            self._active[build.name] = run
-
-        def work() -> Message:
-            try:
-                return run.carry_out()
-            finally:
-                with self._lock:
-                    del self._active[build.name]
-
-        return self._shop.operations.begin(
-            "operations",
-            run.metadata,
-            work,
-            cancel=lambda: run.stop(Status.CANCELLED),
-            name=operation_name(build),
-        )

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from gcp_local.builds.alarms import Alarms
 from gcp_local.builds.commits import CommitStore
+from gcp_local.builds.firing import Firing
 from gcp_local.builds.secrets import SecretStore
 from gcp_local.builds.service import Builds
+from gcp_local.builds.templates import Templates
 from gcp_local.builds.triggers import BuildTriggers
 from gcp_local.builds.workshop import Workshop
 from gcp_local.containers.slots import Slots
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gcp_local.containers.host import ContainerHost
+    from gcp_local.pubsub.service import PubSub
     from gcp_local.registry.images import ImageRegistry
     from gcp_local.resources.collection import Resources
     from gcp_local.resources.database import Database
@@ -46,6 +49,7 @@ class CloudBuild:
         endpoint: str,
         state: Path,
         work: Path,
+        pubsub: PubSub,
     ) -> None:
         self.commits = CommitStore(state / "sources")
         self.secrets = SecretStore(state / "secrets", projects)
@@ -67,7 +71,10 @@ class CloudBuild:
             slots=Slots(AT_ONCE),
         )
         self._builds = Builds(shop)
-        parts = [self._builds, BuildTriggers(shop, self._builds)]
+        templates = Templates(self.commits)
+        self._firing = Firing(shop, pubsub, self._builds, templates)
+        triggers = BuildTriggers(shop, self._builds, templates, self._firing)
+        parts = [self._builds, triggers]
         self.services: dict[str, Sequence[object]] = {
             "google.devtools.cloudbuild.v1.CloudBuild": parts
         }
@@ -75,6 +82,7 @@ class CloudBuild:
     def recover(self) -> None:
         """Take up, or end clearly, what an earlier server left unfinished."""
         self._builds.recover()
+        self._firing.recover()
 
     def active(self) -> Sequence[str]:
         """Name the builds that have not ended, oldest first."""

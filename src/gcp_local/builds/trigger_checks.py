@@ -6,8 +6,10 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NoReturn
 
+from gcp_local.builds.bindings import check_filter
 from gcp_local.builds.checks import check_definition
 from gcp_local.builds.substitutions import check_given
+from gcp_local.cel import CelError
 from gcp_local.errors import InvalidArgument, Unimplemented
 from gcp_local.rpc.protos import copy_of
 
@@ -24,10 +26,8 @@ _EVENTS = {
     "trigger_template": _NO_GIT_HOST,
     "github": _NO_GIT_HOST,
     "repository_event_config": _NO_GIT_HOST,
-    "pubsub_config": "messages do not fire the embedded cloud's triggers",
     "webhook_config": "there is no Secret Manager that would hold the webhook's key",
     "autodetect": "it is for GitHub's events, and nothing pushes to the embedded cloud",
-    "filter": _NO_GIT_HOST,
 }
 
 
@@ -36,7 +36,7 @@ def check_trigger(trigger: Message) -> None:
 
     Raises:
         InvalidArgument: Cloud Build would refuse it.
-        Unimplemented: it is to fire by itself; here one runs a trigger by `RunBuildTrigger`.
+        Unimplemented: it is to fire by what does not happen here.
 
     """
     for name, why in _EVENTS.items():
@@ -45,7 +45,7 @@ def check_trigger(trigger: Message) -> None:
         if trigger.HasField(name) if message else getattr(trigger, name):
             raise Unimplemented(
                 f"The embedded Cloud Build has no trigger.{name}: {why}. A manual trigger"
-                " (source_to_build) can be run."
+                " (source_to_build) can be run; messages fire one with pubsub_config."
             )
     if not _NAME.fullmatch(trigger.name):
         _refuse("name", f"{trigger.name!r} must match [a-zA-Z0-9-], 1 to 64 characters")
@@ -55,6 +55,8 @@ def check_trigger(trigger: Message) -> None:
         if not _TAG.fullmatch(tag):
             _refuse("tags", f"{tag!r} must match format '^[\\w][\\w.-]{{0,127}}$'")
     check_given(trigger.substitutions, "trigger.substitutions", users_only=True)
+    if trigger.filter:
+        _check_filter(trigger)
     if trigger.service_account and not _ACCOUNT.fullmatch(trigger.service_account):
         _refuse(
             "service_account",
@@ -64,6 +66,15 @@ def check_trigger(trigger: Message) -> None:
     if trigger.HasField("source_to_build"):
         _check_repository(trigger.source_to_build)
     _check_template(trigger)
+
+
+def _check_filter(trigger: Message) -> None:
+    if not trigger.HasField("pubsub_config"):
+        _refuse("filter", "a filter needs a trigger that events fire, such as pubsub_config")
+    try:
+        check_filter(trigger.filter, trigger.substitutions)
+    except CelError as error:
+        _refuse("filter", str(error))
 
 
 def _check_repository(source: Message) -> None:

@@ -8,8 +8,9 @@ it fails on Vertex AI.
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import TYPE_CHECKING, Any
+
+from gcp_local import cel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,26 +22,15 @@ class ConditionError(ValueError):
     """An expression that does not parse, or that cannot be evaluated on these values."""
 
 
-@cache
-def _cel() -> tuple[Any, Any]:
-    """Load the library (its grammar takes a tenth of a second), and make an environment."""
-    import celpy
-
-    return celpy, celpy.Environment()
-
-
 def _program(expression: str) -> Any:
-    celpy, environment = _cel()
     try:
-        tree = environment.compile(expression)
-    except celpy.CELParseError as error:
-        line = " ".join(str(error).split())
-        raise ConditionError(f"{expression!r} is not a CEL expression: {line}") from None
-    return environment.program(tree, functions={"parseJson": _parse_json})
+        return cel.program(expression, {"parseJson": _parse_json})
+    except cel.CelError as error:
+        raise ConditionError(str(error)) from None
 
 
 def _parse_json(text: Any) -> Any:
-    celpy, _ = _cel()
+    celpy, _ = cel.library()
     # What a loop hands out may be the struct itself or, as Vertex AI has it, its JSON text.
     return celpy.json_to_cel(json.loads(text)) if isinstance(text, str) else text
 
@@ -63,7 +53,7 @@ def holds(condition: str, parameter_values: Mapping[str, Json]) -> bool:
 
     """
     result = _evaluate(condition, {"inputs": {"parameter_values": dict(parameter_values)}})
-    if type(result).__name__ != "BoolType":
+    if not cel.is_truth(result):
         raise ConditionError(f"the condition {condition!r} gives {result!r}, not true or false")
     return bool(result)
 
@@ -80,13 +70,11 @@ def selected(selector: str, value: Json) -> Json:
 
 
 def _evaluate(expression: str, variables: Mapping[str, Json]) -> Any:
-    celpy, _ = _cel()
-    context = {name: celpy.json_to_cel(_doubled(value)) for name, value in variables.items()}
+    values = {name: _doubled(value) for name, value in variables.items()}
     try:
-        return _program(expression).evaluate(context)
-    except celpy.CELEvalError as error:
-        reason = " ".join(str(error.args[0]).split()) if error.args else "no reason given"
-        raise ConditionError(f"{expression!r} cannot be evaluated: {reason}") from None
+        return cel.evaluated(_program(expression), expression, values)
+    except cel.CelError as error:
+        raise ConditionError(str(error)) from None
 
 
 def _doubled(value: Json) -> Json:

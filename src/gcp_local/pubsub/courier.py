@@ -1,4 +1,4 @@
-"""The courier: carries messages to where they are pushed, and buries the dead letters.
+"""The courier: carries messages to where they go, and buries the dead letters.
 
 One thread sleeps until the clock, or the bell, says that something is due; what is sent waits for
 its answer in threads of its own.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -17,14 +18,17 @@ from gcp_local import clock
 from gcp_local.pubsub.push import parcel_of, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gcp_local.pubsub.bell import Bell
     from gcp_local.pubsub.deliveries import Deliveries
     from gcp_local.pubsub.messages import MessageStore
-    from gcp_local.pubsub.queues import Leased, Push, Queue
+    from gcp_local.pubsub.queues import Leased, Queue
 
 log = logging.getLogger(__name__)
+Receiver = Callable[["Leased", Callable[[], None]], bool]
+"""Takes a message inside this process and tells whether it did; the callable acknowledges it.
+
+One that acknowledges in the transaction of what it does about the message does it exactly once.
+"""
 _MOST_IN_FLIGHT, _MOST_OF_A_QUEUE = 32, 8
 _SECOND = 1_000_000
 _SWEEP_EVERY = timedelta(hours=1)
@@ -62,6 +66,7 @@ class Courier:
         self._token = token
         self._lock = threading.Lock()
         self._own: set[str] = set()  # the queues that are its business
+        self._receivers: dict[str, Receiver] = {}
         self._in_flight: Counter[str] = Counter()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -72,12 +77,21 @@ class Courier:
             self.look_at(name)
         self._thread.start()
 
+    def hand_to(self, name: str, receiver: Receiver | None) -> None:
+        """Have a queue's messages taken in this process from now on, or no longer."""
+        with self._lock:
+            if receiver is None:
+                self._receivers.pop(name, None)
+            else:
+                self._receivers[name] = receiver
+        self.look_at(name)
+
     def look_at(self, name: str) -> None:
         """Learn that a queue has come, changed or gone."""
         queue = self._queue(name)
-        own = queue is not None and (queue.push is not None or bool(queue.dead_letters))
         with self._lock:
-            if own:
+            carried = queue is not None and (queue.push is not None or name in self._receivers)
+            if queue is not None and (carried or queue.dead_letters):
                 self._own.add(name)
             else:
                 self._own.discard(name)
@@ -123,7 +137,9 @@ class Courier:
         if queue is None:
             return None
         self._deliveries.bury(queue)
-        if queue.push is None:
+        with self._lock:
+            receiver = self._receivers.get(name)
+        if queue.push is None and receiver is None:
             most, now = queue.most_attempts, clock.micros(clock.now())
             return _moment(self._deliveries.next_due(name, after=now, attempts=most))
         with self._lock:
@@ -132,23 +148,22 @@ class Courier:
         if free < 1:
             return None  # whoever ends rings
         for leased in self._deliveries.lease(queue, free, one_of_a_key=True):
-            self._start(queue, queue.push, leased)
+            self._start(queue, receiver, leased)
         after = clock.micros(clock.now())
         return _moment(self._deliveries.next_due(name, after=after))
 
-    def _start(self, queue: Queue, push: Push, leased: Leased) -> None:
+    def _start(self, queue: Queue, receiver: Receiver | None, leased: Leased) -> None:
         with self._lock:
             self._in_flight[queue.name] += 1
         # No pool: its threads would keep a server that ends until the last answer has come.
-        arguments = (queue, push, leased)
+        arguments = (queue, receiver, leased)
         threading.Thread(target=self._carry, args=arguments, name="push", daemon=True).start()
 
-    def _carry(self, queue: Queue, push: Push, leased: Leased) -> None:
+    def _carry(self, queue: Queue, receiver: Receiver | None, leased: Leased) -> None:
         """Send a message, and say what came of it."""
         lease = [(leased.number, leased.attempt)]
         try:
-            parcel = parcel_of(queue, push, leased)
-            taken = send(push, parcel, queue.deadline / _SECOND, self._token)
+            taken = self._given(queue, receiver, leased)
             if self._closed.is_set():
                 return  # it is sent again
             if taken:
@@ -164,6 +179,15 @@ class Courier:
                 self._in_flight[queue.name] -= 1
                 self._in_flight += Counter()
             clock.wake()
+
+    def _given(self, queue: Queue, receiver: Receiver | None, leased: Leased) -> bool:
+        """Give a message to whom it goes, and tell whether it was taken."""
+        if receiver is not None:
+            lease = [(leased.number, leased.attempt)]
+            return receiver(leased, lambda: self._deliveries.acknowledge(queue, lease))
+        push = queue.push
+        assert push is not None
+        return send(push, parcel_of(queue, push, leased), queue.deadline / _SECOND, self._token)
 
     def _sweep(self) -> None:
         for name in self._names():

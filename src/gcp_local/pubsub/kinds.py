@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Topic = raw(types.Topic)
 Subscription = raw(types.Subscription)
+DeleteSubscriptionRequest = raw(types.DeleteSubscriptionRequest)
 ListTopicsResponse = raw(types.ListTopicsResponse)
 ListTopicSubscriptionsResponse = raw(types.ListTopicSubscriptionsResponse)
 ListTopicSnapshotsResponse = raw(types.ListTopicSnapshotsResponse)

@@ -35,6 +35,7 @@ class PubSub:
     Attributes:
         topics: by which other services publish.
         subscriptions: the noun.
+        courier: by which other services take messages.
         targets: who gets events.
         services: the objects that answer, by the service's full name.
         workers: what does something between two requests.
@@ -71,7 +72,7 @@ class PubSub:
             topic_exists=self.topics.check_exists,
             bucket_exists=bucket_exists,
         )
-        courier = Courier(
+        self.courier = Courier(
             deliveries=deliveries,
             messages=messages,
             bell=bell,
@@ -79,8 +80,8 @@ class PubSub:
             names=self._names,
             token=token,
         )
-        self.subscriptions.changed = courier.look_at
-        self.targets.changed = courier.look_at
+        self.subscriptions.changed = self.courier.look_at
+        self.targets.changed = self.courier.look_at
         pulling = Pulling(
             subscriptions=self.subscriptions, messages=messages, deliveries=deliveries, bell=bell
         )
@@ -88,7 +89,7 @@ class PubSub:
             "google.pubsub.v1.Publisher": [self.topics],
             "google.pubsub.v1.Subscriber": [self.subscriptions, pulling],
         }
-        self.workers = (courier,)
+        self.workers = (self.courier,)
         self.with_policies: Mapping[str, Callable[[str], str]] = {
             "projects/[^/]+/topics/[^/]+": lambda name: self.topics.check_exists(name, "resource"),
             "projects/[^/]+/subscriptions/[^/]+": lambda name: self.subscriptions.get(name).name,
