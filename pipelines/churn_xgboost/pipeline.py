@@ -71,10 +71,14 @@ def churn_xgboost(
     raw.set_display_name("Import the customers")
     validated = validate_data(data=raw.output, run_key=run_key)
     validated.set_display_name("Validate the data")
+    # A scheduled run has the same parameters as the one before: what reads the data runs anyway,
+    # and what reads that has new inputs.
+    validated.set_caching_options(False)
 
     with dsl.If(validated.outputs["Output"] == True, name="The data can be used"):  # noqa: E712
         prepared = prepare_features(data=raw.output, run_key=run_key)
         prepared.set_display_name("Prepare the features")
+        prepared.set_caching_options(False)
         parts = split_data(
             features=prepared.outputs["features"],
             validation_share=validation_share,

@@ -48,7 +48,8 @@ from pipelines.components.measure import measure
 
 @dsl.pipeline(name="{package}")
 def pipeline(run_key: str, accuracy: float = 0.9, fail: bool = False) -> None:
-    measure(run_key=run_key, accuracy=accuracy, fail=fail).set_display_name("Measure")
+    measured = measure(run_key=run_key, accuracy=accuracy, fail=fail)
+    measured.set_display_name("Measure").set_caching_options(False)
 """
 
 MEASURE = """

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from ecluse.errors import CompilationError, SettingsError
 from ecluse.release.compiler import CompiledPipeline
+from ecluse.repository.caching import tasks_to_run_anew
 from ecluse.repository.catalog import Catalog, PipelineFolder
 from ecluse.repository.settings import Environment, Parameter
 
@@ -44,6 +45,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
         _check_bytes(pipeline)
         _check_gates(folder, pipeline)
         _check_sample_data(folder, pipeline)
+        _check_schedules(folder, pipeline)
 
 
 def _refuse_other_images(environments: Iterable[Environment]) -> None:
@@ -175,4 +177,25 @@ def _check_sample_data(folder: PipelineFolder, pipeline: CompiledPipeline) -> No
     if change is not None and not (folder.path / change).is_file():
         raise SettingsError(
             f"`bad_change`: there is no file {change}", where=folder.where("bad_change")
+        )
+
+
+def _check_schedules(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:
+    """Refuse a schedule that would run the pipeline once and then answer from the cache."""
+    settings = folder.settings
+    scheduled: list[tuple[str, ...]] = [] if settings.schedule is None else [("schedule",)]
+    scheduled += [
+        ("environments", name, "schedule")
+        for name, overrides in settings.environments.items()
+        if overrides.schedule is not None
+    ]
+    cached = tasks_to_run_anew(pipeline.spec) if scheduled else ()
+    if cached:
+        tasks = ", ".join(f"`{task}`" for task in cached)
+        raise SettingsError(
+            "every scheduled run has the same parameters, `run_key` included: from the second on "
+            f"Vertex AI would take from its cache what {tasks} gave before, and run nothing of it",
+            where=folder.where(*scheduled[0]),
+            fix=f"in pipelines/{folder.name}/pipeline.py write `.set_caching_options(False)` "
+            f"on the task {tasks}",
         )
