@@ -12,7 +12,7 @@ import pytest
 from google.api_core import exceptions
 from google.cloud.storage import Client
 from google.protobuf import field_mask_pb2
-from google.pubsub_v1 import PublisherClient, SubscriberClient
+from google.pubsub_v1 import PublisherClient, PubsubMessage, SubscriberClient
 
 from tests.gcp_local.builds.place import ENDED, Place, shell
 from tests.gcp_local.emulators import Emulator, start
@@ -30,7 +30,7 @@ class Topic:
             self.publisher.create_topic({"name": self.name, "message_retention_duration": kept})
 
     def publish(self, data: str = "{}", **attributes: str) -> str:
-        message = {"data": data.encode(), "attributes": attributes}
+        message = PubsubMessage(data=data.encode(), attributes=attributes)
         answer = self.publisher.publish(topic=self.name, messages=[message])
         return str(answer.message_ids[0])
 
