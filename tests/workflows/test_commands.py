@@ -82,4 +82,6 @@ def test_a_trigger_gets_each_substitution_that_its_build_declares() -> None:
             for option, value in itertools.pairwise(arguments)
             if option == "-s"
         }
+        if "--with-ancestry" in arguments:
+            given.add("_ANCESTRY")
         assert given == declared

@@ -65,6 +65,9 @@ def build(
         str, typer.Option("--environment", "-e", help="Whose project holds the runtime image.")
     ] = _BUILDING_ENVIRONMENT,
     runtime_image: options.RuntimeImage = None,
+    ancestry: Annotated[
+        str, typer.Option(help="For a shallow clone: the commits before this one, as SHA,SHA,…")
+    ] = "",
     output_folder: Annotated[
         Path, typer.Option("--output", help="Where the release goes.")
     ] = _RELEASE_FOLDER,
@@ -79,7 +82,12 @@ def build(
     from ecluse.release.manifest import write_release
 
     workplace = output.workplace(repository, local=local)
-    release, files = build_release(workplace, environment, runtime_image=runtime_image)
+    release, files = build_release(
+        workplace,
+        environment,
+        runtime_image=runtime_image,
+        ancestry=options.ancestry(ancestry),
+    )
     write_release(output_folder, release, files)
     if json:
         output.show_json(release.model_dump(mode="json"))
@@ -236,19 +244,32 @@ def trigger(
     substitution: Annotated[
         list[str] | None, typer.Option("--substitution", "-s", help="_NAME=VALUE for the build.")
     ] = None,
+    with_ancestry: Annotated[
+        bool,
+        typer.Option(
+            "--with-ancestry",
+            help="Also tell the build, as _ANCESTRY, which commits come before: its own clone of "
+            "the repository is shallow.",
+        ),
+    ] = False,
     repository: options.Repository = options.HERE,
     local: options.Local = False,
 ) -> None:
     """Run a Cloud Build trigger that was registered beforehand, and follow its log to its end."""
     from ecluse.cli import output
-    from ecluse.repository.commit import head_commit
+    from ecluse.repository.commit import ancestry, head_commit
 
     workplace = output.workplace(repository, local=local)
     console = output.console()
+    root = workplace.catalog.root
+    sha = commit or head_commit(root).sha
+    substitutions = options.key_values(substitution or [], "--substitution")
+    if with_ancestry:
+        substitutions["_ANCESTRY"] = ",".join(ancestry(root, sha))
     build = workplace.cloud(environment).builds.run_trigger(
         name,
-        commit=commit or head_commit(workplace.catalog.root).sha,
-        substitutions=options.key_values(substitution or [], "--substitution"),
+        commit=sha,
+        substitutions=substitutions,
         log=lambda text: console.print(text, markup=False, end=""),
     )
     console.print(f"[green]✓[/] build {build.id} succeeded")

@@ -82,6 +82,24 @@ def reason(text: str | None, option: str) -> str:
     return " ".join(text.split()) if text is not None else ""
 
 
+def ancestry(text: str) -> tuple[str, ...]:
+    """Parse `SHA,SHA,…`.
+
+    Raises:
+        InvalidInput: something in it is no beginning of a sha.
+
+    """
+    commits = tuple(filter(None, text.split(",")))
+    stray = next((each for each in commits if not re.fullmatch(r"[0-9a-f]{12,40}", each)), None)
+    if stray is not None:
+        raise InvalidInput(
+            f"`{stray[:60]}` is no commit",
+            where="--ancestry",
+            fix="give what `ecluse trigger --with-ancestry` gives",
+        )
+    return tuple(each[:12] for each in commits)
+
+
 def append_markdown(file: Path | None, text: str) -> None:
     """Append a report to a file, such as GitHub's job summary.
 

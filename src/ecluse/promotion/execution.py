@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from graphlib import TopologicalSorter
 from threading import Event
 
@@ -25,7 +26,7 @@ from ecluse.errors import (
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Claim, Holding, acquire
 from ecluse.ledger.qualification import Qualifications
-from ecluse.promotion.descent import refuse_backwards
+from ecluse.promotion.descent import by_record, refuse_backwards
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
@@ -116,7 +117,9 @@ def promote(
         )
         if terms.expected is not None:
             refuse_other_plan(terms.expected, plan)
-        refuse_backwards(order.release, journal.head, plan, knows=terms.knows)
+        refuse_backwards(
+            order.release, journal.head, plan, descends=partial(_descends, order, terms)
+        )
         unqualified = _unqualified(order, plan, terms.below) if terms.below is not None else {}
         for pipeline, refused in unqualified.items():
             if not order.override:
@@ -125,6 +128,13 @@ def promote(
         planned(plan)
         publish_release(cloud, order.release, order.files)
         return _Promotion(order, terms, plan, journal, watcher, frozenset(unqualified)).run()
+
+
+def _descends(order: Order, terms: Terms, older: str) -> bool:
+    """Whether the release descends from a commit: by git where it knows both, else by record."""
+    return terms.knows(older, order.release.commit) or by_record(
+        order.release, terms.below or order.cloud, older
+    )
 
 
 def _unqualified(order: Order, plan: Plan, below: Cloud) -> dict[str, NotQualified]:

@@ -1,6 +1,6 @@
 """A release's way from a working tree to an environment: built here, or found where it is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ecluse.canonical import is_digest
@@ -11,13 +11,18 @@ from ecluse.release.manifest import Release, make_release, read_release
 from ecluse.release.runtime_image import resolve_image
 from ecluse.release.store import fetch_release, refuse_other_release
 from ecluse.repository.check import check_settings
-from ecluse.repository.commit import head_commit, resolve_commit
+from ecluse.repository.commit import ancestry as commit_ancestry
+from ecluse.repository.commit import head_commit, is_shallow, resolve_commit
 from ecluse.repository.sample_data import lay_sample, sample_address, sample_file
 from ecluse.workplace import Workplace
 
 
 def build_release(
-    workplace: Workplace, environment: str, *, runtime_image: str | None
+    workplace: Workplace,
+    environment: str,
+    *,
+    runtime_image: str | None,
+    ancestry: Sequence[str] = (),
 ) -> tuple[Release, dict[str, bytes]]:
     """Check and compile everything, and put the release of the checked-out commit together.
 
@@ -25,6 +30,7 @@ def build_release(
         workplace: the repository.
         environment: whose project holds the runtime image.
         runtime_image: its reference by digest; none to let the embedded cloud record one.
+        ancestry: the commits before this one, for a shallow clone; a whole one knows them.
 
     Raises:
         InvalidInput: something written is wrong, or the working tree is not clean.
@@ -35,6 +41,7 @@ def build_release(
     if runtime_image is not None:
         _check_image(runtime_image, settings.images)
     commit = head_commit(catalog.root)
+    before = ancestry if ancestry and is_shallow(catalog.root) else commit_ancestry(catalog.root)
     compiled = compile_pipelines(catalog)
     check_settings(catalog, compiled)
     wants_image = any(pipeline.uses_runtime_image for pipeline in compiled.values())
@@ -42,7 +49,9 @@ def build_release(
         runtime_image = resolve_image(
             catalog, workplace.cloud(environment), "runtime", commit=commit.sha, log=lambda _: None
         )
-    return make_release(catalog, compiled, commit=commit, runtime_image=runtime_image)
+    return make_release(
+        catalog, compiled, commit=commit, ancestry=before, runtime_image=runtime_image
+    )
 
 
 def find_release(

@@ -7,7 +7,7 @@ is built once, from a clean commit, and is the same bytes whenever that commit i
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -98,8 +98,8 @@ class Release(_Manifest):
 
     Attributes:
         commit, committed_at, subject: what it was made of.
-        ancestry: the newest of the commits that this one descends from: where there is no git,
-            they tell whether a release would go backwards.
+        ancestry: the newest of the commits that this one descends from, twelve digits each: where
+            there is no git, they tell whether a release would go backwards.
         compiler: its name and version.
         pipelines: by name.
 
@@ -156,6 +156,7 @@ def make_release(
     compiled: Mapping[str, CompiledPipeline],
     *,
     commit: Commit,
+    ancestry: Sequence[str],
     runtime_image: str | None,
 ) -> tuple[Release, dict[str, bytes]]:
     """Put a release together.
@@ -195,7 +196,7 @@ def make_release(
         commit=commit.sha,
         committed_at=commit.time,
         subject=commit.subject,
-        ancestry=commit.ancestry,
+        ancestry=tuple(ancestry),
         compiler=compiler_version(),
         pipelines=pipelines,
     )

@@ -4,12 +4,13 @@ Beside the manifest lies its signature, by the environment that keeps it, so tha
 environment takes from there is what this one kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, Refused, ReleaseAltered
 from ecluse.ledger.signing import opened, signed
 from ecluse.release.manifest import MANIFEST, Release, parse_release, verify_release
+from ecluse.repository.commit import ABBREVIATED
 
 _SIGNATURE = "signature.json"
 
@@ -95,6 +96,31 @@ def refuse_other_release(cloud: Cloud, release: Release) -> None:
             where=_folder(cloud, release.commit),
             fix=f"promote that one with --commit {release.commit}",
         )
+
+
+def recorded_ancestry(cloud: Cloud, commits: Sequence[str]) -> tuple[str, ...]:
+    """Return the ancestry of the oldest of some commits that an environment keeps a release of.
+
+    Args:
+        cloud: the environment.
+        commits: the first digits of their shas, the newest first.
+
+    Returns:
+        The first digits of the commits before that one; empty where none of them has a release.
+
+    """
+    folder = f"{cloud.environment.evidence}/releases/"
+    kept = {
+        address.removeprefix(folder).split("/", 1)[0][:ABBREVIATED]: address
+        for address in cloud.storage.list(folder)
+        if address.endswith(f"/{MANIFEST}")
+    }
+    for commit in reversed(commits):
+        if commit in kept:
+            found = cloud.storage.read(kept[commit])
+            if found is not None:
+                return parse_release(found.content, where=kept[commit]).ancestry
+    return ()
 
 
 def _folder(cloud: Cloud, commit: str) -> str:

@@ -17,7 +17,6 @@ class Commit:
         time: when it was committed, RFC 3339.
         subject: the first line of its message.
         clean: whether the working tree holds exactly this commit.
-        ancestry: the newest of the commits that it descends from, the nearest first.
 
     """
 
@@ -25,10 +24,12 @@ class Commit:
     time: str
     subject: str
     clean: bool
-    ancestry: tuple[str, ...] = ()
 
 
-_ANCESTORS = 500
+ABBREVIATED = 12
+"""How many digits of a sha stand in a release's ancestry."""
+
+_ANCESTORS = 300  # of 12 digits and a comma each: a substitution holds 4000 characters
 
 
 def head_commit(root: Path) -> Commit:
@@ -48,30 +49,31 @@ def head_commit(root: Path) -> Commit:
             fix="git init && git add -A && git commit",
         ) from None
     sha, time, subject = answer.split("\n", 2)
-    return Commit(
-        sha=sha,
-        time=time,
-        subject=subject.strip(),
-        clean=not changed.strip(),
-        ancestry=_ancestry(root),
-    )
+    return Commit(sha=sha, time=time, subject=subject.strip(), clean=not changed.strip())
 
 
-def _ancestry(root: Path) -> tuple[str, ...]:
-    """Return the commits before the one that is checked out, as every whole clone knows them.
+def ancestry(root: Path, commit: str = "HEAD") -> tuple[str, ...]:
+    """Return the commits before a commit, as every whole clone of the repository knows them.
+
+    Each is cut to twelve digits, so that all of them fit into one substitution of a build.
 
     Raises:
-        InvalidInput: the clone is shallow, so that it knows less than others.
+        InvalidInput: the clone is shallow, so that it knows fewer than others do.
 
     """
-    if _git(root, "rev-parse", "--is-shallow-repository").strip() == "true":
+    if is_shallow(root):
         raise InvalidInput(
             "a release names the commits before its own, and this clone is shallow",
             where=str(root),
-            fix="git fetch --unshallow",
+            fix="git fetch --unshallow; in a build: give --ancestry",
         )
-    listed = _git(root, "rev-list", "--topo-order", f"--max-count={_ANCESTORS + 1}", "HEAD")
-    return tuple(listed.split()[1:])
+    listed = _git(root, "rev-list", "--topo-order", f"--max-count={_ANCESTORS + 1}", commit)
+    return tuple(sha[:ABBREVIATED] for sha in listed.split()[1:])
+
+
+def is_shallow(root: Path) -> bool:
+    """Whether the clone knows only its newest commits."""
+    return _git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
 
 
 def is_ancestor(root: Path, older: str, newer: str) -> bool:
