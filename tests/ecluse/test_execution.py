@@ -156,6 +156,24 @@ def test_a_detached_promotion_leaves_and_the_next_one_joins_its_run(
     assert first["run"] == left.json["outcomes"][0]["run"] != second["run"]
 
 
+def test_a_detached_promotion_starts_no_more_runs_than_the_budget_allows(
+    ecluse: Commands, address: str
+) -> None:
+    ecluse.repository.replace("pipelines/components/measure.py", *SLOW)
+    ecluse.repository.pipeline("beta")
+    path = "environments/nonprod.yaml"
+    ecluse.repository.replace(path, "templates:", "budget: {runs: 1}\ntemplates:")
+    release = str(ecluse.build())
+    left = ecluse.promote("nonprod", "--release", release, "--detach")
+    assert sorted(endings(left).values()) == ["held back", "running"]
+    assert "as many runs are under way as the budget allows: 1" in left.out
+    assert len(runs_of(ecluse, "nonprod", address)) == 1
+    joined = ecluse.promote("nonprod", "--release", release)
+    assert endings(joined) == {"alpha": "activated", "beta": "activated"}
+    first, second = sorted(runs_of(ecluse, "nonprod", address), key=lambda job: job.create_time)
+    assert second.create_time >= first.end_time
+
+
 def test_one_pipeline_after_another_and_none_after_one_that_failed(
     ecluse: Commands, address: str
 ) -> None:

@@ -43,6 +43,14 @@ class Slots:
                 self._free += 1
                 self._changed.notify_all()
 
+    def keep(self) -> bool:
+        """Take a place for good, if one is free and nobody waits for it; tell whether it was."""
+        with self._changed:
+            if not self._free or self._queue:
+                return False
+            self._free -= 1
+            return True
+
     def _take(self, stop: Event | None) -> None:
         ticket = object()
         with self._changed:

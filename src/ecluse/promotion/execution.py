@@ -172,7 +172,7 @@ def _ending(error: EcluseError) -> Ending:
     match error:
         case GateRefused():
             return "refused"
-        case Interrupted():
+        case Interrupted() | HeldBack():
             return "held back"
         case _:
             return "failed"

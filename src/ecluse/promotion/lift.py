@@ -9,7 +9,7 @@ from ecluse import clock, naming
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.cloud.run import Run, RunRequest
-from ecluse.errors import EcluseError, GateRefused, Interrupted, ReleaseAltered, RunFailed
+from ecluse.errors import EcluseError, GateRefused, HeldBack, Interrupted, ReleaseAltered, RunFailed
 from ecluse.ledger.attempts import Attempts
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
@@ -161,13 +161,30 @@ class Lift:
             parameters={**parameters, "run_key": run_id},
             labels=run_labels(pipeline, self._cloud, self._order.release.commit),
         )
-        run = self._cloud.pipelines.create(request)
+        if self._order.detach:
+            return self._started(request)
+        with self._cloud.run_slots.taken(self._stop):
+            return self._cloud.pipelines.wait(
+                self._created(request),
+                lambda seen: self._watcher.running(self._name, seen),
+                self._stop,
+            )
+
+    def _created(self, request: RunRequest) -> Run:
+        run = self._run = self._cloud.pipelines.create(request)
         self._watcher.step(self._name, f"run {run.id}")
-        if self._order.detach and not run.finished:
-            return run
-        return self._cloud.pipelines.wait(
-            run, lambda seen: self._watcher.running(self._name, seen), self._stop
-        )
+        return run
+
+    def _started(self, request: RunRequest) -> Run:
+        """Create a run that nobody waits for, if the environment's budget has room for it."""
+        slots = self._cloud.run_slots
+        if not slots.keep():
+            raise HeldBack(
+                f"as many runs are under way as the budget allows: {slots.number}",
+                where=self._name,
+                fix="run the same command again once some of them have ended",
+            )
+        return self._created(request)
 
     def _proven(self, pipeline: ReleasedPipeline, run: Run) -> None:
         """Check that a finished run succeeded, and that it ran these very bytes."""
