@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import typer
 
-from ecluse.cli import authoring, delivery, reporting
+from ecluse.cli import register
 from tests.workflows import commands, strict_yaml
 
 ROOT = Path(__file__).parents[2]
@@ -30,8 +30,7 @@ def parsed(arguments: tuple[str, ...]) -> None:
     Typer carries a click of its own that it does not show: hence `Any`.
     """
     app = typer.Typer()
-    for module in (authoring, delivery, reporting):
-        module.register(app)
+    register(app)
     group: Any = typer.main.get_command(app)
     context = group.make_context("ecluse", list(arguments))
     name, command, rest = group.resolve_command(context, list(arguments))

@@ -31,10 +31,26 @@ class _Commands(TyperGroup):
             raise typer.Exit(Interrupted.exit_code) from None
 
 
+def register(app: typer.Typer) -> None:
+    """Add every command to a command line, in the order in which `--help` lists them."""
+    from ecluse.cli import (
+        authoring,
+        delivery,
+        history,
+        reporting,
+    )
+
+    for module in (
+        authoring,
+        delivery,
+        history,
+        reporting,
+    ):
+        module.register(app)
+
+
 def command_line() -> typer.Typer:
     """Return the command line with all its commands."""
-    from ecluse.cli import authoring, delivery, reporting
-
     app = typer.Typer(
         name="ecluse",
         cls=_Commands,
@@ -45,8 +61,7 @@ def command_line() -> typer.Typer:
         rich_markup_mode="rich",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (authoring, delivery, reporting):
-        module.register(app)
+    register(app)
     return app
 
 

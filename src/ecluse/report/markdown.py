@@ -9,6 +9,7 @@ from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
 from ecluse.report.terminal import number
+from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
 _MARKUP = frozenset("\\`*_[]<>#|~@!&")
@@ -110,6 +111,38 @@ def status_report(rows: Sequence[StatusRow]) -> str:
     )
     columns = ("environment", "pipeline", "live", "version", "commit", "since", "by")
     return f"## What is live\n\n{_table(columns, cells)}"
+
+
+def history_report(environment: str, pipeline: str, rows: Iterable[HistoryRow]) -> str:
+    """Return what was live of a pipeline; what was done past a check stands out."""
+    cells = (
+        (
+            str(row.sequence),
+            clock.rfc3339(row.at),
+            row.action,
+            _code(short(row.digest)) if row.digest else "",
+            _text(row.version or ""),
+            _code(row.commit[:9]),
+            _text(row.by),
+            said(row.reason, row.override, row.break_glass),
+        )
+        for row in rows
+    )
+    columns = ("#", "when", "what", "digest", "version", "commit", "by", "why")
+    heading = f"## History of {_text(pipeline)} in {_text(environment)}"
+    return f"{heading}\n\n{_table(columns, cells)}"
+
+
+def said(reason: str, override: str, break_glass: str) -> str:
+    """Return what somebody said about an entry, the exceptions loudly."""
+    parts = []
+    if override:
+        parts.append(f"⚠️ **override**: {_text(override)}")
+    if break_glass:
+        parts.append(f"🔨 **break-glass**: {_text(break_glass)}")
+    if reason:
+        parts.append(_text(reason))
+    return "; ".join(parts)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -19,6 +19,7 @@ from ecluse.cloud.run import FINISHED, Run, State, Task
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
+from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
 _MARKS: Final[dict[State, str]] = {
@@ -45,6 +46,8 @@ _KINDS: Final[dict[str, str]] = {
     "unchanged": "[dim]unchanged[/]",
     "retire": "[red]retire[/]",
 }
+
+_DEEDS: Final[dict[str, str]] = {"activate": "green", "retire": "red", "rollback": "yellow"}
 
 _LIVE = 2  # the column of the status table that has a colour
 
@@ -191,6 +194,37 @@ def status_table(rows: Sequence[StatusRow]) -> Table:
         ]
         table.add_row(*texts, Text(row.by))
     return table
+
+
+def history_table(rows: Iterable[HistoryRow]) -> Table:
+    """Return a table of a pipeline's history; what was done past a check stands out in red."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for column in ("  #", "when", "what", "digest", "release", "by", "why"):
+        table.add_column(column, no_wrap=column != "why", overflow="fold")
+    for row in rows:
+        release = f"{row.version} ({row.commit[:9]})" if row.version else row.commit[:9]
+        table.add_row(
+            f"  {row.sequence}",
+            clock.rfc3339(row.at),
+            Text(row.action, style=_DEEDS.get(row.action, "")),
+            short(row.digest) if row.digest else "",
+            release,
+            Text(row.by),
+            said(row.reason, row.override, row.break_glass),
+        )
+    return table
+
+
+def said(reason: str, override: str, break_glass: str) -> Text:
+    """Return what somebody said about an entry, the exceptions loudly."""
+    parts = []
+    if override:
+        parts.append(Text(f"OVERRIDE: {override}", style="bold red"))
+    if break_glass:
+        parts.append(Text(f"BREAK-GLASS: {break_glass}", style="bold red"))
+    if reason:
+        parts.append(Text(reason))
+    return Text("; ").join(parts)
 
 
 def run_summary(run: Run) -> str:
