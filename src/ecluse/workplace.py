@@ -58,7 +58,16 @@ class Workplace:
         """Return every environment's services, each after the one it requires."""
         return tuple(self._connect(environment) for environment in self.catalog.environments())
 
+    @cached_property
+    def _clouds(self) -> dict[str, Cloud]:
+        return {}
+
     def _connect(self, environment: Environment) -> Cloud:
+        """Return an environment's services: the same each time, for they share one budget."""
+        known = self._clouds.get(environment.name)
+        if known is not None and known.environment == environment:
+            return known
         if self.address is not None:
             lay_out([environment], self.address)
-        return connect(environment, local=self.address)
+        cloud = self._clouds[environment.name] = connect(environment, local=self.address)
+        return cloud
