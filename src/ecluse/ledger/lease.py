@@ -29,6 +29,7 @@ from ecluse.errors import EcluseError, Interrupted, LeaseHeld, LeaseLost, Refuse
 
 _RENEWALS = 4  # so many times in a lease's length it is renewed
 _POLL_SECONDS = 1.0
+_PATIENCE_SECONDS = 10.0  # with a renewal that is under way when the lease is given back
 _SKEW = timedelta(minutes=10)  # how far two machines' clocks may be apart
 
 
@@ -132,9 +133,9 @@ class Lease:
     ) -> None:
         """Give it back, if it is still ours."""
         self._ended.set()
-        self._thread.join()
-        if not self._lost.is_set():
-            # Who cannot give it back lets it run out.
+        self._thread.join(_PATIENCE_SECONDS)
+        # Who cannot give it back lets it run out.
+        if not self._lost.is_set() and not self._thread.is_alive():
             with suppress(PreconditionFailed, EcluseError):
                 self._write(released=True)
 

@@ -20,6 +20,7 @@ from ecluse.errors import (
     GateRefused,
     HeldBack,
     Interrupted,
+    LeaseLost,
     NotQualified,
     Refused,
 )
@@ -242,7 +243,8 @@ class _Promotion:
 
     def _note(self, pipeline: str, outcome: Outcome) -> None:
         self._outcomes[pipeline] = outcome
-        if outcome.error is not None and self._terms.fail_fast:
+        # Without the lease nothing can go live any more: what runs is joined by the next one.
+        if isinstance(outcome.error, LeaseLost) or (outcome.error and self._terms.fail_fast):
             self._stop.set()
 
     def _after(self, pipeline: str, lifted: Collection[str]) -> list[str]:
@@ -258,7 +260,7 @@ class _Promotion:
         elif undone is not None:
             why = f"it comes after `{undone}`, which did not go live"
         elif self._stop.is_set():
-            why = "another pipeline failed, and --fail-fast was asked for"
+            why = "another pipeline failed, and the promotion was stopped"
         else:
             return None
         error = HeldBack(
