@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,7 +14,9 @@ import yaml
 from ecluse.canonical import digest_of
 from ecluse.errors import CompilationError, InvalidInput
 from ecluse.release import compiler
-from ecluse.release.compiler import CompiledPipeline, canonical_yaml, compile_pipelines
+from ecluse.release.canonical_yaml import canonical_yaml
+from ecluse.release.compiler import CompiledPipeline, compile_pipelines
+from ecluse.release.template import RUNTIME_IMAGE
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.check import check_settings
 from ecluse.repository.image import image_source
@@ -98,7 +102,7 @@ def test_the_same_pipeline_is_the_same_bytes_under_another_python(
     assert done.returncode == 0, done.stderr
     for name, pipeline in compile_pipelines(Catalog(ROOT)).items():
         there = (tmp_path / "compiled" / f"{name}.yaml").read_bytes()
-        assert there == pipeline.content(compiler.RUNTIME_IMAGE)
+        assert there == pipeline.content(RUNTIME_IMAGE)
 
 
 def _interpreter(python: str) -> str | None:
@@ -232,32 +236,45 @@ def test_an_unchanged_pipeline_is_not_compiled_again(
 ) -> None:
     before = digests(repository)
 
-    def no_worker(root: Path, names: list[str]) -> list[dict[str, object]]:
+    def no_worker(root: Path, names: Sequence[str], take: object) -> None:
         pytest.fail(f"the worker was asked for {names}")
 
     monkeypatch.setattr(compiler, "_ask_worker", no_worker)
     assert digests(repository) == before
 
 
-def test_a_file_beside_the_pipeline_invalidates_its_cache(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    digests(repository)
-    asked: list[str] = []
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list of what was compiled, which grows."""
+    names: list[str] = []
     ask = compiler._ask_worker
 
-    def counting(root: Path, names: list[str]) -> list[dict[str, object]]:
-        asked.extend(names)
-        return ask(root, names)
+    def counting(root: Path, asked: Sequence[str], take: Any) -> None:
+        names.extend(asked)
+        ask(root, asked, take)
 
     monkeypatch.setattr(compiler, "_ask_worker", counting)
+    return names
+
+
+def compiled_anew(repository: Repository, compiled: list[str]) -> list[str]:
+    """Return what has to be compiled now."""
+    compiled.clear()
+    digests(repository)
+    return sorted(compiled)
+
+
+def test_a_file_in_a_pipelines_folder_invalidates_that_pipeline_alone(
+    repository: Repository, compiled: list[str]
+) -> None:
+    assert compiled_anew(repository, compiled) == ["alpha", "beta"]
     repository.write("pipelines/alpha/helper.py", "a = 1\n")
-    digests(repository)
-    assert asked == ["alpha"]
-    # What is no Python may be read by any of them.
+    assert compiled_anew(repository, compiled) == ["alpha"]
     repository.write("pipelines/alpha/sql/features.sql", "SELECT 1")
-    digests(repository)
-    assert asked == ["alpha", "alpha", "beta"]
+    assert compiled_anew(repository, compiled) == ["alpha"]
+    repository.write("pipelines/components/shared.sql", "SELECT 1")
+    assert compiled_anew(repository, compiled) == ["alpha", "beta"], "either may read it"
+    assert compiled_anew(repository, compiled) == []
 
 
 def test_the_canonical_form_reads_back_as_the_same_values() -> None:

@@ -63,7 +63,8 @@ def compile_(
     """
     from ecluse.canonical import digest_of, short
     from ecluse.cli import output
-    from ecluse.release.compiler import RUNTIME_IMAGE, compile_pipelines
+    from ecluse.release.compiler import compile_pipelines
+    from ecluse.release.template import RUNTIME_IMAGE
     from ecluse.repository.catalog import Catalog
 
     compiled = compile_pipelines(Catalog.find(repository), pipelines or ())

@@ -4,42 +4,39 @@ The canonical form is KFP's IR as YAML with sorted keys and every text in double
 a registry, the same bytes for the same pipeline on every machine and Python, and the same values in
 every YAML parser (a bare `1e3` is a number to some and a text to others).
 
-A pipeline that did not change is not compiled: the result is kept under .ecluse/compiled with the
-sha256 of every file that was imported to make it.
+A pipeline that did not change is not compiled: `ecluse.release.compile_cache` keeps the result.
 """
 
-import hashlib
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
-
-import yaml
 
 from ecluse.canonical import digest_of
 from ecluse.errors import CompilationError
 from ecluse.naming import package_name
+from ecluse.release.compile_cache import CompileCache
+from ecluse.release.template import RUNTIME_IMAGE, Template, containers
 from ecluse.repository.catalog import Catalog
-
-RUNTIME_IMAGE = "runtime"
-"""What a component writes as its base image; a release puts the image's digest in its place."""
 
 # Unproven on Vertex AI, so refused until somebody has seen them work there.
 _UNPROVEN_FIELDS = frozenset(
     {"cacheKey", "literals", "singlePlatformSpecs", "taskConfigPassthroughs", "downloadToWorkspace"}
 )
-_CACHE_VERSION = 1
 _BY_DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 _HASH_SEED = "0"
 _WORKER = Path(__file__).with_name("compile_worker.py")
+# A worker imports kfp for as long as it takes to compile some twenty pipelines.
+_PIPELINES_A_WORKER = 8
 
 # Fields of the IR whose keys are names that people chose.
 _NAMED_BY_PEOPLE = frozenset({"parameters", "artifacts", "tasks", "components", "executors"})
@@ -52,21 +49,27 @@ class CompiledPipeline:
     Attributes:
         name: the pipeline folder's name.
         spec: the PipelineSpec as plain values.
+        template: its canonical text, cut where the runtime image goes in.
+        read: the sha256 of each file of the repository that was read to make it, by path.
+        beside: the same of the files in its folder that were not read, without pipeline.yaml.
 
     """
 
     name: str
     spec: Mapping[str, Any]
+    template: Template
+    read: Mapping[str, str]
+    beside: Mapping[str, str]
 
     @property
     def package(self) -> str:
         """The registry package that Google files it under."""
         return package_name(self.spec["pipelineInfo"]["name"])
 
-    @cached_property
+    @property
     def uses_runtime_image(self) -> bool:
         """Whether any component runs in the runtime image."""
-        return any(image == RUNTIME_IMAGE for image in self.images)
+        return self.template.names_runtime_image
 
     @property
     def floating_images(self) -> tuple[str, ...]:
@@ -80,7 +83,7 @@ class CompiledPipeline:
     @property
     def installs_packages(self) -> bool:
         """Whether any component installs packages when it starts."""
-        commands = (container.get("command", []) for container in _containers(self.spec))
+        commands = (container.get("command", []) for container in containers(self.spec))
         return any("pip install" in word for command in commands for word in command)
 
     @property
@@ -94,12 +97,12 @@ class CompiledPipeline:
     @property
     def images(self) -> tuple[str, ...]:
         """The images that components run in, sorted."""
-        return tuple(sorted({c["image"] for c in _containers(self.spec) if "image" in c}))
+        return tuple(sorted({c["image"] for c in containers(self.spec) if "image" in c}))
 
     @cached_property
     def code_digest(self) -> str:
         """The digest without the runtime image: it moves with the pipeline's own code only."""
-        return digest_of(canonical_yaml(self.spec))
+        return digest_of(self.template.content(RUNTIME_IMAGE))
 
     def content(self, runtime_image: str | None) -> bytes:
         """Return the canonical bytes with the runtime image by digest.
@@ -108,19 +111,13 @@ class CompiledPipeline:
             CompilationError: the pipeline needs a runtime image and none is given.
 
         """
-        if not self.uses_runtime_image:
-            return canonical_yaml(self.spec)
-        if runtime_image is None:
+        if runtime_image is None and self.uses_runtime_image:
             raise CompilationError(
                 "the pipeline runs in the runtime image, whose digest is not known",
                 where=f"pipelines/{self.name}",
                 fix="give --runtime-image REPOSITORY/runtime@sha256:…, or --local",
             )
-        spec = json.loads(json.dumps(self.spec))
-        for container in _containers(spec):
-            if container.get("image") == RUNTIME_IMAGE:
-                container["image"] = runtime_image
-        return canonical_yaml(spec)
+        return self.template.content(runtime_image or RUNTIME_IMAGE)
 
     @property
     def task_names(self) -> frozenset[str]:
@@ -137,26 +134,6 @@ class CompiledPipeline:
         return parameters
 
 
-class _Quoted(yaml.SafeDumper):
-    """Writes every text in double quotes, whatever it looks like, and never an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 PyYAML's signature
-        return True
-
-
-_Quoted.add_representer(
-    str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"')
-)
-
-
-def canonical_yaml(spec: Mapping[str, Any]) -> bytes:
-    """Return the one YAML text of a PipelineSpec."""
-    text = yaml.dump(
-        spec, Dumper=_Quoted, sort_keys=True, width=2**31, allow_unicode=True, indent=2
-    )
-    return text.encode()
-
-
 def compile_pipelines(catalog: Catalog, names: Iterable[str] = ()) -> dict[str, CompiledPipeline]:
     """Compile the named pipelines, or all; those whose sources did not change come from the cache.
 
@@ -166,85 +143,56 @@ def compile_pipelines(catalog: Catalog, names: Iterable[str] = ()) -> dict[str, 
 
     """
     wanted = [folder.name for folder in catalog.pipelines(names)]
-    cache = _Cache(catalog)
-    compiled = {name: spec for name in wanted if (spec := cache.read(name)) is not None}
-    stale = [name for name in wanted if name not in compiled]
-    if stale:
-        for answer in _ask_worker(catalog.root, stale):
-            name = answer["name"]
-            if "error" in answer:
-                where = answer["line"]
-                where = where if isinstance(where, str) else f"pipelines/{name}/pipeline.py:{where}"
-                raise CompilationError(
-                    f"pipeline `{name}` does not compile: {answer['error']}", where=where
-                )
-            _refuse_what_vertex_refuses(name, answer["spec"], answer["platform_spec"])
-            cache.write(name, answer["spec"], answer["sources"])
-            compiled[name] = answer["spec"]
-    pipelines = {name: CompiledPipeline(name, compiled[name]) for name in wanted}
+    cache = CompileCache(catalog.root)
+    found = {name: kept for name in wanted if (kept := cache.read(name)) is not None}
+    problems: dict[str, CompilationError] = {}
+    for answer in _ask_workers(catalog.root, [name for name in wanted if name not in found]):
+        name = answer["name"]
+        try:
+            _refuse(name, answer)
+        except CompilationError as problem:
+            problems[name] = problem
+        else:
+            found[name] = cache.write(
+                name,
+                answer["spec"],
+                Template.of(answer["spec"]),
+                answer["read"],
+                watched=answer["watched"],
+            )
+    for name in wanted:
+        if name in problems:
+            raise problems[name]
+    pipelines = {name: CompiledPipeline(name, **vars(found[name])) for name in wanted}
     _refuse_one_name_for_two(pipelines.values())
     return pipelines
 
 
-def compiler_version() -> str:
-    """Return the compiler's name and version, such as `kfp 2.17.0`."""
-    return f"kfp {version('kfp')}"
+def _ask_workers(root: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Compile pipelines in as many workers as the machine has cores for, and yield each answer."""
+    if not names:
+        return
+    count = min(len(os.sched_getaffinity(0)), -(-len(names) // _PIPELINES_A_WORKER))
+    answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
+    with ThreadPoolExecutor(count) as pool:
+        futures = [
+            pool.submit(_ask_worker, root, names[i::count], answers.put) for i in range(count)
+        ]
+        for future in futures:
+            future.add_done_callback(lambda _: answers.put(None))
+        working = count
+        while working:
+            answer = answers.get()
+            if answer is None:
+                working -= 1
+            else:
+                yield answer
+        for future in futures:
+            future.result()
 
 
-class _Cache:
-    """Compiled pipelines on disk, valid while every file behind them is as it was."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._root = catalog.root
-        self._folder = catalog.root / ".ecluse" / "compiled"
-
-    def read(self, name: str) -> dict[str, Any] | None:
-        try:
-            kept = json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8"))
-            if kept["made_by"] != self._made_by() or kept["folder"] != self._folder_hash(name):
-                return None
-            sources: dict[str, str] = kept["sources"]
-            if any(_sha256(self._root / path) != digest for path, digest in sources.items()):
-                return None
-            spec: dict[str, Any] = kept["spec"]
-        except (OSError, ValueError, KeyError):
-            return None  # no cache, or one that an older version or a kill left: compile
-        return spec
-
-    def write(self, name: str, spec: Mapping[str, Any], sources: Mapping[str, str]) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        kept = {
-            "made_by": self._made_by(),
-            "folder": self._folder_hash(name),
-            "sources": sources,
-            "spec": spec,
-        }
-        partial = self._folder / f".{name}.{os.getpid()}"
-        partial.write_text(json.dumps(kept), encoding="utf-8")
-        partial.replace(self._folder / f"{name}.json")
-
-    def _made_by(self) -> list[str]:
-        return [str(_CACHE_VERSION), compiler_version(), sys.version]
-
-    def _folder_hash(self, name: str) -> str:
-        """Hash what is not imported but may be read: the folder, and SQL and the like anywhere."""
-        pipelines = self._root / "pipelines"
-        digest = hashlib.sha256()
-        for file in sorted(pipelines.rglob("*")):
-            path = file.relative_to(pipelines)
-            may_be_read = path.parts[0] == name or file.suffix != ".py"
-            skipped = "__pycache__" in path.parts or file.name == "pipeline.yaml"
-            if file.is_file() and may_be_read and not skipped:
-                digest.update(f"{path.as_posix()}\0{_sha256(file)}\n".encode())
-        return digest.hexdigest()
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
-    """Run the compile worker on the given pipelines and return its answers."""
+def _ask_worker(root: Path, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
+    """Run one compile worker on pipelines, and hand each answer on as it comes."""
     readable, writable = os.pipe()
     # To a file: whatever a pipeline.py prints must not fill a pipe that nobody reads yet.
     complaints = tempfile.TemporaryFile()  # noqa: SIM115 closed with the worker, below
@@ -265,28 +213,35 @@ def _ask_worker(root: Path, names: list[str]) -> list[dict[str, Any]]:
     )
     os.close(writable)
     assert worker.stdin is not None
+    missing = list(names)
     with complaints, worker, worker.stdin:
         worker.stdin.write(json.dumps({"root": str(root), "pipelines": names}).encode())
         worker.stdin.close()
         with os.fdopen(readable, encoding="utf-8") as stream:
-            answers = [json.loads(line) for line in stream]
+            for line in stream:
+                answer = json.loads(line)
+                missing.remove(answer["name"])
+                take(answer)
         worker.wait()
         complaints.seek(0)
         complaint = complaints.read().decode(errors="replace")
-    answered = {answer["name"] for answer in answers}
-    missing = [name for name in names if name not in answered]
     if missing:
         last = complaint.strip().splitlines()[-1] if complaint.strip() else "it said nothing"
         raise CompilationError(
             f"the compiler ended early (exit code {worker.returncode}): {last}",
             where=f"pipelines/{missing[0]}/pipeline.py",
         )
-    return answers
 
 
-def _containers(spec: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    executors = spec.get("deploymentSpec", {}).get("executors", {})
-    return [executor["container"] for executor in executors.values() if "container" in executor]
+def _refuse(name: str, answer: Mapping[str, Any]) -> None:
+    """Refuse what did not compile, and what Vertex AI would not take."""
+    if "error" in answer:
+        where = answer["line"]
+        where = where if isinstance(where, str) else f"pipelines/{name}/pipeline.py:{where}"
+        raise CompilationError(
+            f"pipeline `{name}` does not compile: {answer['error']}", where=where
+        )
+    _refuse_what_vertex_refuses(name, answer["spec"], answer["platform_spec"])
 
 
 def _refuse_what_vertex_refuses(

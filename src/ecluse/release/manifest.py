@@ -23,7 +23,8 @@ from pydantic import (
 
 from ecluse.canonical import digest_of, digest_of_value, readable_json
 from ecluse.errors import InvalidInput, ReleaseAltered
-from ecluse.release.compiler import CompiledPipeline, compiler_version
+from ecluse.release.compile_cache import compiler_version
+from ecluse.release.compiler import CompiledPipeline
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.commit import Commit
 from ecluse.repository.settings import PipelineSettings

@@ -10,6 +10,7 @@ from pathlib import Path
 from ecluse.errors import InvalidInput, SettingsError, UnknownEnvironment, UnknownPipeline
 from ecluse.repository.commit import not_ignored
 from ecluse.repository.settings import Environment, PipelineSettings, ProjectSettings
+from ecluse.repository.settings_cache import SettingsCache
 from ecluse.repository.settings_files import read_environment, read_pipeline, read_project
 from ecluse.repository.yaml_source import read_yaml
 
@@ -78,6 +79,10 @@ class Catalog:
         return read_project(file) if file.exists() else ProjectSettings()
 
     @cached_property
+    def _settings(self) -> SettingsCache:
+        return SettingsCache(self.root)
+
+    @cached_property
     def environment_names(self) -> tuple[str, ...]:
         """The environments' names, sorted."""
         return tuple(sorted(file.stem for file in (self.root / "environments").glob("*.yaml")))
@@ -142,7 +147,7 @@ class Catalog:
             )
         path = self.root / "pipelines" / name
         shown = f"pipelines/{name}/pipeline.yaml"
-        settings = read_pipeline(path / "pipeline.yaml", shown)
+        settings = read_pipeline(path / "pipeline.yaml", shown, self._settings)
         for environment in settings.environments:
             if environment not in self.environment_names:
                 raise SettingsError(
@@ -172,7 +177,9 @@ class Catalog:
             raise UnknownPipeline(
                 "there is no pipeline yet", where="pipelines/", fix="add pipelines/NAME/pipeline.py"
             )
-        return tuple(self.pipeline(name) for name in wanted)
+        folders = tuple(self.pipeline(name) for name in wanted)
+        self._settings.save()
+        return folders
 
     def files_of(self, sources: Iterable[str]) -> Iterator[Path]:
         """Yield every file behind a list of files and folders, sorted, without what git ignores.

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
+from typing import Any
 
 from ecluse.errors import CompilationError, SettingsError
 from ecluse.release.compiler import CompiledPipeline
@@ -107,18 +108,10 @@ def _check_parameters(
         written.append((("environments", environment.name, "parameters"), overrides.parameters))
     for path, parameters in written:
         for name, value in parameters.items():
-            where = folder.where(*path, name)
-            if name == "run_key":
-                raise SettingsError("`run_key` is set by ecluse, afresh for each run", where=where)
-            if name not in declared:
-                near = difflib.get_close_matches(name, declared, n=1)
-                known = ", ".join(sorted(declared))
-                raise SettingsError(
-                    f"the pipeline has no parameter `{name}`",
-                    where=where,
-                    fix=f"did you mean `{near[0]}`?" if near else f"it has: {known}",
-                )
-            check_type(name, value, str(declared[name]["parameterType"]), where)
+            problem = _parameter_problem(name, value, declared)
+            if problem is not None:
+                what, fix = problem
+                raise SettingsError(what, where=folder.where(*path, name), fix=fix)
     given = settings.parameters_in(environment, declared, runtime_image="", commit="")
     for name, definition in declared.items():
         optional = definition.get("isOptional") or "defaultValue" in definition
@@ -134,6 +127,25 @@ def _check_parameters(
             check_type(name, value, kind, f"environments/{environment.name}.yaml")
 
 
+def _parameter_problem(
+    name: str, value: Parameter, declared: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, str] | None:
+    """Say what is wrong with a parameter that somebody wrote, and what to do; none if nothing is.
+
+    Where it stands is not asked: finding that reads the file anew.
+    """
+    if name == "run_key":
+        return "`run_key` is set by ecluse, afresh for each run", "remove the line"
+    if name not in declared:
+        near = difflib.get_close_matches(name, declared, n=1)
+        known = f"it has: {', '.join(sorted(declared))}"
+        return f"the pipeline has no parameter `{name}`", (
+            f"did you mean `{near[0]}`?" if near else known
+        )
+    problem = _type_problem(name, value, str(declared[name]["parameterType"]))
+    return (problem, "") if problem is not None else None
+
+
 def check_type(name: str, value: Parameter, kind: str, where: str) -> None:
     """Hold a parameter's value against its KFP type, such as `NUMBER_INTEGER`.
 
@@ -141,15 +153,19 @@ def check_type(name: str, value: Parameter, kind: str, where: str) -> None:
         SettingsError: it is of another type.
 
     """
+    problem = _type_problem(name, value, kind)
+    if problem is not None:
+        raise SettingsError(problem, where=where)
+
+
+def _type_problem(name: str, value: Parameter, kind: str) -> str | None:
     types = _PYTHON_TYPES.get(kind)
     if types is None or value is None:
-        return
+        return None
     is_stray_bool = isinstance(value, bool) and bool not in types
-    if not isinstance(value, types) or is_stray_bool:
-        raise SettingsError(
-            f"`{name}` must be {_WORDS[kind]}, found `{value}`",
-            where=where,
-        )
+    if isinstance(value, types) and not is_stray_bool:
+        return None
+    return f"`{name}` must be {_WORDS[kind]}, found `{value}`"
 
 
 def _check_gates(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:

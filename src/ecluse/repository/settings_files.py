@@ -16,8 +16,16 @@ from ecluse.repository.settings import (
     PipelineSettings,
     ProjectSettings,
 )
-from ecluse.repository.yaml_source import FieldPath, read_yaml
+from ecluse.repository.settings_cache import SettingsCache
+from ecluse.repository.yaml_source import (
+    FieldPath,
+    YamlSource,
+    parse_yaml,
+    read_text,
+    read_yaml,
+)
 
+_WITH_PLACEHOLDERS = ("parameters", "environments")
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -31,14 +39,27 @@ def read_environment(file: Path, shown: str) -> Environment:
     return _read(Environment, file, shown, {"name": file.stem})
 
 
-def read_pipeline(file: Path, shown: str) -> PipelineSettings:
-    """Read a pipeline.yaml.
+def read_pipeline(file: Path, shown: str, cache: SettingsCache) -> PipelineSettings:
+    """Read a pipeline.yaml, from the cache if its text was parsed before.
 
     Raises:
         SettingsError: with file, line and field.
 
     """
-    return _read(PipelineSettings, file, shown, {})
+    text = read_text(file, shown)
+    content = cache.content(shown, text)
+    if content is not None:
+        try:
+            settings = PipelineSettings.model_validate(content)
+            _refuse_unknown_placeholders(YamlSource(shown, content, {}))
+        except (ValidationError, SettingsError):
+            pass  # said below, with its line
+        else:
+            return settings
+    source = parse_yaml(text, shown)
+    settings = _validated(PipelineSettings, source, {})
+    cache.keep(shown, text, source.content)
+    return settings
 
 
 def read_project(file: Path) -> ProjectSettings:
@@ -58,7 +79,10 @@ def read_project(file: Path) -> ProjectSettings:
 
 
 def _read(model: type[_Model], file: Path, shown: str, given: Mapping[str, Any]) -> _Model:
-    source = read_yaml(file, shown)
+    return _validated(model, read_yaml(file, shown), given)
+
+
+def _validated(model: type[_Model], source: YamlSource, given: Mapping[str, Any]) -> _Model:
     for name in given:
         if name in source.content:
             raise SettingsError(
@@ -79,10 +103,14 @@ def _read(model: type[_Model], file: Path, shown: str, given: Mapping[str, Any])
             where=source.where(path),
             fix=_suggestion(model, first),
         ) from None
-    for part in ("parameters", "environments"):
+    _refuse_unknown_placeholders(source)
+    return settings
+
+
+def _refuse_unknown_placeholders(source: YamlSource) -> None:
+    for part in _WITH_PLACEHOLDERS:
         for path, value in _texts((part,), source.content.get(part)):
             _refuse_unknown_placeholder(value, source.where(path))
-    return settings
 
 
 def _field_path(location: tuple[int | str, ...], lines: Mapping[FieldPath, int]) -> FieldPath:

@@ -46,12 +46,31 @@ def read_yaml(file: Path, shown: str) -> YamlSource:
         SettingsError: it is missing, is no YAML, is no mapping, or has a key twice.
 
     """
+    return parse_yaml(read_text(file, shown), shown)
+
+
+def read_text(file: Path, shown: str) -> str:
+    """Return a settings file's text.
+
+    Raises:
+        SettingsError: it is missing, or is no text.
+
+    """
     try:
-        text = file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsError("the file is missing", where=shown, fix="create it") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the file cannot be read: {error}", where=shown) from None
+
+
+def parse_yaml(text: str, shown: str) -> YamlSource:
+    """Parse a settings file's text.
+
+    Raises:
+        SettingsError: it is no YAML, is no mapping, or has a key twice.
+
+    """
     loader = None
     try:
         loader = yaml.SafeLoader(text)
