@@ -19,6 +19,7 @@
         ├── PlanMoved               the world is not as it was when the plan was made
         ├── NotDescendant           the release is older than what is live, or beside it
         ├── Frozen                  nothing may go live here now
+        ├── NoWayBack               a rollback finds nothing older that it could make live
         ├── HeldBack                a pipeline that waits for another one, which did not go live
         ├── CloudError              Google Cloud answered with an error
         └── Interrupted             the user stopped it
@@ -132,6 +133,10 @@ class NotDescendant(Refused):
 
 class Frozen(Refused):
     """A freeze window of the environment's settings holds: nothing may go live."""
+
+
+class NoWayBack(Refused):
+    """There is nothing older that a rollback could make live again."""
 
 
 class HeldBack(Refused):

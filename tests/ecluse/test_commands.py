@@ -258,8 +258,8 @@ def test_the_log_of_a_failed_task_can_be_opened(ecluse: Commands) -> None:
 
 
 def test_what_a_component_says_is_only_text_in_a_report() -> None:
-    from ecluse.report.markdown import _text
+    from ecluse.report.markup import text
 
     said = "![x](https://evil.example) [approve](javascript:1) **b** <b> @team | `c`"
-    assert not set(_text(said)) & set("![]*<>@|`")
-    assert "://" not in _text(said)
+    assert not set(text(said)) & set("![]*<>@|`")
+    assert "://" not in text(said)

@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
         delivery,
         history,
         reporting,
+        rollback,
     )
 
     for module in (
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
         delivery,
         history,
         reporting,
+        rollback,
     ):
         module.register(app)
 

@@ -58,6 +58,9 @@ class Entry(BaseModel):
         reason: why, in a person's words, where one was asked for.
         override: the reason with which a missing qualification or a freeze was overridden.
         break_glass: the reason with which a person did this past the usual way.
+        freeze: the freeze window in which it was done nevertheless, in words.
+        restores: what a rollback made so again: the sequence of that entry; 0 for the time before
+            the first one. None for whatever a promotion did.
 
     """
 
@@ -89,6 +92,8 @@ class Entry(BaseModel):
     reason: str = ""
     override: str = ""
     break_glass: str = ""
+    freeze: str = ""
+    restores: int | None = None
 
     @property
     def is_live(self) -> bool:

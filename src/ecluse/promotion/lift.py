@@ -107,6 +107,8 @@ class Lift:
                 "reason": "",
                 "override": "",
                 "break_glass": "",
+                "freeze": "",
+                "restores": None,
             }
         )
         self._journal.add({self._name: entry})

@@ -8,11 +8,13 @@ from ecluse.cloud.run import Run
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
+from ecluse.report.markup import code as _code
+from ecluse.report.markup import table as _table
+from ecluse.report.markup import text as _text
 from ecluse.report.terminal import number
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
-_MARKUP = frozenset("\\`*_[]<>#|~@!&")
 _SIGNS = {
     "activated": "✅",
     "unchanged": "➖",
@@ -143,25 +145,3 @@ def said(reason: str, override: str, break_glass: str) -> str:
     if reason:
         parts.append(_text(reason))
     return "; ".join(parts)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table; its cells are Markdown already, made by `_text` and `_code`."""
-    lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _text(text: str) -> str:
-    """Keep a text from being anything else than text: no markup, no link, no mention, no cell.
-
-    What a component said stands in a summary before somebody who approves a promotion.
-    """
-    plain = " ".join(text.split()).replace("://", ":\u200b//")
-    marked = "".join(f"&#{ord(mark)};" if mark in _MARKUP else mark for mark in plain)
-    # GitHub may look for mentions and issues after it has read the entities.
-    return marked.replace("&#64;", "&#64;\u200b").replace("&#35;", "&#35;\u200b")
-
-
-def _code(text: str) -> str:
-    return f"<code>{_text(text)}</code>"

@@ -1,0 +1,199 @@
+"""Rollback, through the command line, with Google's clients, against the embedded cloud."""
+
+import subprocess
+from dataclasses import dataclass
+
+import pytest
+
+from ecluse.cloud import Cloud, connect
+from ecluse.ledger.records import Entry
+from ecluse.repository.catalog import Catalog
+from tests.ecluse.conftest import Answer, Commands
+from tests.ecluse.repositories import Repository
+
+
+@dataclass
+class Place:
+    """An environment with some releases behind it."""
+
+    ecluse: Commands
+    address: str
+
+    @property
+    def cloud(self) -> Cloud:
+        return connect(
+            Catalog(self.ecluse.repository.root).environment("nonprod"), local=self.address
+        )
+
+    def release(self, version: str, **accuracies: float) -> str:
+        """Promote a release of these pipelines with their accuracies; return its commit."""
+        repository = self.ecluse.repository
+        for folder in (repository.root / "pipelines").iterdir():
+            if (folder / "pipeline.yaml").exists() and folder.name not in accuracies:
+                subprocess.run(["rm", "-r", str(folder)], check=True)
+        for name, accuracy in accuracies.items():
+            write_pipeline(repository, name, accuracy)
+        answer = self.ecluse.promote(
+            "nonprod", "--release", str(self.ecluse.build()), "--version", version
+        )
+        assert answer.code == 0, answer.err
+        return str(answer.json["commit"])
+
+    def live(self) -> dict[str, float]:
+        """Return the accuracy that is live of each pipeline."""
+        return {
+            name: entry.metrics["measure.accuracy"]
+            for name, entry in self.cloud.ledger.head().all_live.items()
+        }
+
+    def tags(self, *names: str) -> dict[str, str | None]:
+        return {name: self.cloud.registry.live_digest(name) for name in names}
+
+    def history(self, name: str) -> list[Entry]:
+        return list(self.cloud.ledger.history(name))
+
+    def rollback(self, *arguments: str) -> Answer:
+        return self.ecluse("rollback", "nonprod", "--json", *arguments)
+
+
+SETTINGS = """
+description: A pipeline for the tests.
+owner: tests@example.com
+"""
+
+
+def write_pipeline(repository: Repository, name: str, accuracy: float) -> None:
+    repository.pipeline(name, settings=SETTINGS)
+    repository.replace(f"pipelines/{name}/pipeline.py", "= 0.9", f"= {accuracy}")
+
+
+@pytest.fixture
+def place(ecluse: Commands, address: str) -> Place:
+    return Place(ecluse, address)
+
+
+def test_what_the_newest_promotion_changed_goes_back_together(place: Place) -> None:
+    place.release("v1", alpha=0.1, beta=0.2, gamma=0.3)
+    place.release("v2", alpha=0.11, beta=0.22, gamma=0.3)
+    before = place.cloud.ledger.head()
+    answer = place.rollback("--reason", "the data smell")
+    assert answer.code == 0, answer.err
+    assert place.live() == {"alpha": 0.1, "beta": 0.2, "gamma": 0.3}
+    head = place.cloud.ledger.head()
+    assert head.pipelines["gamma"] == before.pipelines["gamma"]
+    assert [back["pipeline"] for back in answer.json["returns"]] == ["alpha", "beta"]
+    for name in ("alpha", "beta"):
+        now, bad, first = place.history(name)
+        assert (now.action, now.restores, now.reason) == ("rollback", 1, "the data smell")
+        assert (now.digest, now.run) == (first.digest, first.run)
+        assert now.token > bad.token
+        assert place.tags(name) == {name: first.digest}
+    assert head.pipelines["alpha"].token == head.pipelines["beta"].token
+
+
+def test_a_rollback_that_is_repeated_finds_its_work_done(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    place.release("v2", alpha=0.2)
+    place.release("v3", alpha=0.3)
+    assert place.rollback().code == 0
+    place.cloud.registry.untag_live("alpha")  # as if it had been killed in between
+    again = place.rollback()
+    assert again.code == 0
+    assert [back["kind"] for back in again.json["returns"]] == ["already"]
+    assert "to go further back" in again.err
+    assert place.live() == {"alpha": 0.2}
+    assert len(place.history("alpha")) == 4
+    assert place.tags("alpha") == {"alpha": place.history("alpha")[0].digest}
+    assert place.rollback("alpha").json["returns"][0]["kind"] == "already"
+
+
+def test_one_goes_further_back_by_saying_where_to(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    second = place.release("v2", alpha=0.2)
+    place.release("v3", alpha=0.3)
+    assert place.rollback().code == 0
+    assert place.rollback("--to", "v1").code == 0
+    assert place.live() == {"alpha": 0.1}
+    assert place.rollback("--to", "v1").json["returns"][0]["kind"] == "already"
+    # And forward again to what is known by now to have been good, by its commit.
+    assert place.rollback("alpha", "--to", second[:9]).code == 0
+    assert place.live() == {"alpha": 0.2}
+    assert [entry.restores for entry in place.history("alpha")] == [2, 1, 2, None, None, None]
+
+
+def test_the_way_back_never_leads_to_what_was_rolled_back(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    place.release("v2", alpha=0.2)
+    assert place.rollback().code == 0
+    place.release("v3", alpha=0.3)
+    assert place.rollback().code == 0
+    assert place.live() == {"alpha": 0.1}
+
+
+def test_a_release_is_the_whole_environment_of_its_time(place: Place) -> None:
+    place.release("v1", alpha=0.1, beta=0.2)
+    place.release("v2", alpha=0.11, beta=0.2)
+    place.release("v3", alpha=0.11, beta=0.22, gamma=0.3)
+    place.release("v4", alpha=0.12, gamma=0.3)
+    assert place.live() == {"alpha": 0.12, "gamma": 0.3}
+    dry = place.rollback("--to", "v2", "--dry-run")
+    assert {back["pipeline"]: back["kind"] for back in dry.json["returns"]} == {
+        "alpha": "rollback",
+        "beta": "rollback",
+        "gamma": "retire",
+    }
+    assert place.live() == {"alpha": 0.12, "gamma": 0.3}, "a dry run does nothing"
+    assert place.rollback("--to", "v2").code == 0
+    assert place.live() == {"alpha": 0.11, "beta": 0.2}
+    assert place.tags("gamma") == {"gamma": None}
+    assert place.history("gamma")[0].version == "v2"
+    # Undoing the newest promotion is no way to bring gamma back, but naming it is.
+    assert place.rollback("gamma").json["returns"][0]["kind"] == "already"
+    assert place.rollback("gamma", "--to", "v3").code == 0
+    assert place.live() == {"alpha": 0.11, "beta": 0.2, "gamma": 0.3}
+
+
+def test_a_pipeline_that_a_release_retired_comes_back_and_one_that_it_made_stays(
+    place: Place,
+) -> None:
+    place.release("v1", alpha=0.1, beta=0.2)
+    place.release("v2", alpha=0.11, gamma=0.3)
+    answer = place.rollback()
+    assert {back["pipeline"]: back["kind"] for back in answer.json["returns"]} == {
+        "alpha": "rollback",
+        "beta": "rollback",
+        "gamma": "stays",
+    }
+    assert place.live() == {"alpha": 0.1, "beta": 0.2, "gamma": 0.3}
+    assert place.rollback("--to", "v1").code == 0
+    assert place.live() == {"alpha": 0.1, "beta": 0.2}
+
+
+def test_a_fix_can_be_promoted_after_a_rollback(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    place.release("v2", alpha=0.2)
+    assert place.rollback().code == 0
+    place.release("v3", alpha=0.3)
+    assert place.live() == {"alpha": 0.3}
+
+
+def test_there_is_no_way_back_from_the_first_release(place: Place) -> None:
+    empty = place.rollback()
+    assert empty.code == 1
+    assert "nothing was ever live in nonprod" in empty.err
+    place.release("v1", alpha=0.1)
+    answer = place.rollback()
+    assert answer.code == 1
+    assert "`alpha`: nothing else was live in nonprod before" in answer.err
+    assert "ecluse history nonprod alpha" in answer.err
+    assert len(place.history("alpha")) == 1
+
+
+def test_unknown_names_are_told_with_the_known_ones(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    stray = place.rollback("omega")
+    assert stray.code == 2
+    assert "`omega` was never live in nonprod → the ledger has: alpha" in stray.err
+    release = place.rollback("--to", "v9")
+    assert release.code == 2
+    assert "`v9` changed nothing in nonprod → name a release that did: v1" in release.err
