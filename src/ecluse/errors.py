@@ -7,7 +7,8 @@
     │   ├── UnknownPipeline
     │   ├── CompilationError        a pipeline that does not compile, or to what Vertex AI refuses
     │   ├── UnusableData            a data file that the pipeline's own check refuses
-    │   └── UnknownMetric           a gate on a metric that no task of the run produced
+    │   ├── UnknownMetric           a gate on a metric that no task of the run produced
+    │   └── BrokenGate              a gate written in Python is missing, raises, or makes no sense
     └── Refused                     exit code 1: a check, a gate, a run or the cloud said no
         ├── ReleaseAltered          bytes, settings or manifest differ from what was built
         ├── NotQualified            no valid signed evidence from the environment below
@@ -89,6 +90,10 @@ class UnusableData(InvalidInput):
 
 class UnknownMetric(InvalidInput):
     """A gate names a metric that the finished task did not produce."""
+
+
+class BrokenGate(InvalidInput):
+    """A gate written in Python is not installed, raises, or returns no verdict."""
 
 
 class Refused(EcluseError):

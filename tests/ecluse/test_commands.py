@@ -154,7 +154,7 @@ def test_a_runs_parameters_can_be_given_and_its_gates_can_refuse(ecluse: Command
     answer = ecluse("run", "alpha", "--json", "-p", "accuracy=0.5")
     assert answer.code == 1
     assert answer.json["metrics"] == {"measure.accuracy": 0.5}
-    assert "measure.accuracy is 0.5, at least 0.8 was asked" in answer.err
+    assert "measure.accuracy is 0.5000, at least 0.8 was asked" in answer.err
 
 
 def test_a_run_that_fails_shows_the_components_own_error(ecluse: Commands) -> None:
@@ -173,7 +173,10 @@ def test_a_report_in_markdown_is_appended(ecluse: Commands, tmp_path: Path) -> N
     text = summary.read_text()
     assert text.startswith("before\n")
     assert "## Promotion to nonprod" in text
-    assert "| ✅ | <code>measure.accuracy</code> | at least 0.8 | 0.9000 | 0.8000 |  |" in text
+    assert (
+        "| ✅ | <code>measure.accuracy</code> | at least 0.8 | 0.9000 | 0.8000 |  | blocker |"
+        in text
+    )
     assert "## What is live" in text
 
 

@@ -147,11 +147,17 @@ def test_a_mistake_in_a_pipelines_settings_is_named(
 @pytest.mark.parametrize(
     ("gate", "expected"),
     [
-        ("{metric: measure.accuracy}", "exactly one of `min`, `max` and `no_worse_than`"),
+        (
+            "{metric: measure.accuracy}",
+            "exactly one of `min`, `max`, `no_worse_than` and `improves`",
+        ),
         ("{metric: measure.accuracy, min: 1, max: 2}", "exactly one of"),
         ("{metric: measure.accuracy, min: high}", "input should be a valid number, found `high`"),
         ("{metric: accuracy, min: 1}", "`accuracy` does not look like one"),
-        ("{metric: measure.accuracy, min: 1, tolerance: 0.1}", "go with `no_worse_than` only"),
+        (
+            "{metric: measure.accuracy, min: 1, tolerance: 0.1}",
+            "`tolerance` goes with `no_worse_than` only",
+        ),
         ("{metric: measure.accuracy, no_worse_than: champoin}", "`gates.2.no_worse_than`"),
         ("{metric: measure.accuracy, mn: 1}", "did you mean `min`?"),
     ],

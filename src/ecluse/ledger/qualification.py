@@ -143,5 +143,9 @@ def _refuse_other_claims(
                 where=address,
                 fix="qualify this one",
             )
-    if not all(verdict.get("passed") is True for verdict in evidence.verdicts):
+    # A warning is kept in the evidence for whoever reads it, and refuses nothing.
+    if not all(
+        verdict.get("passed") is True or verdict.get("severity") == "warning"
+        for verdict in evidence.verdicts
+    ):
         raise NotQualified("the evidence holds a verdict that did not pass", where=address)

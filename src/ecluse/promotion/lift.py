@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any
 
+import yaml
+
 from ecluse import clock, naming
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
@@ -15,10 +17,12 @@ from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
 from ecluse.ledger.records import Entry
 from ecluse.promotion import gates
-from ecluse.promotion.gates import TaskOutcome, Verdict
+from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, standing_parameters
 from ecluse.release.manifest import Release, ReleasedPipeline
+from ecluse.release.resources import task_resources
+from ecluse.repository.gate_settings import PlacedGate
 
 _STOPPED = "stopped before it went live; the run goes on, and the same command joins it"
 
@@ -211,7 +215,7 @@ class Lift:
             return False
         return (
             run.state != "succeeded"
-            or gates.unreached(pipeline.parsed_settings().gates, task_outcomes(run))
+            or gates.unreached(self._gates(pipeline), self._findings(pipeline, run))
             or self._made_live(run)
         )
 
@@ -222,19 +226,31 @@ class Lift:
     def _judge(self, pipeline: ReleasedPipeline, run: Run) -> None:
         champion = self._champion.metrics if self._champion is not None else None
         self._verdicts = gates.judge(
-            pipeline.parsed_settings().gates,
-            run.metrics,
-            task_outcomes(run),
+            self._gates(pipeline),
+            self._findings(pipeline, run),
             champion,
+            pipeline=self._name,
+            environment=self._cloud.environment.name,
             where=f"pipelines/{self._name}/pipeline.yaml",
-            ambiguous=run.ambiguous_metrics,
         )
         self._watcher.judged(self._name, self._verdicts)
-        refused = [verdict for verdict in self._verdicts if not verdict.passed]
+        refused = gates.refusing(self._verdicts)
         if refused:
             raise GateRefused(
-                refusal(refused), where=run.name, fix="what was live stays live; mend the pipeline"
+                gates.refusal(refused),
+                where=run.name,
+                fix="what was live stays live; mend the pipeline",
             )
+
+    def _gates(self, pipeline: ReleasedPipeline) -> tuple[PlacedGate, ...]:
+        return pipeline.parsed_settings().gates_in(self._cloud.environment.name)
+
+    def _findings(self, pipeline: ReleasedPipeline, run: Run) -> gates.Findings:
+        return gates.findings_of(
+            run,
+            prices=self._cloud.environment.prices,
+            resources=lambda: task_resources(yaml.safe_load(self._order.files[pipeline.file])),
+        )
 
     def _qualify(self, pipeline: ReleasedPipeline, run: Run) -> str:
         evidence = Evidence(
@@ -314,18 +330,3 @@ def run_labels(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[st
     }
     encoded = {key: naming.label(value) for key, value in ours.items()}
     return {**cloud.environment.labels, **settings.labels, **encoded}
-
-
-def task_outcomes(run: Run) -> list[TaskOutcome]:
-    """Return what gates need to know of a run's tasks."""
-    return [TaskOutcome(task.name, task.state) for task in run.tasks]
-
-
-def refusal(refused: list[Verdict]) -> str:
-    """Say which gates refused, and by what."""
-    said = []
-    for verdict in refused:
-        measured = f"{verdict.value:.4g}" if verdict.value is not None else "no value"
-        note = f" ({verdict.note})" if verdict.note else ""
-        said.append(f"{verdict.metric} is {measured}, {verdict.rule} was asked{note}")
-    return "; ".join(said)

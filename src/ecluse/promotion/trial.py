@@ -16,9 +16,9 @@ from ecluse.cloud.run import Run, RunRequest
 from ecluse.errors import EcluseError, GateRefused, InvalidInput, RunFailed
 from ecluse.promotion import gates
 from ecluse.promotion.gates import Verdict
-from ecluse.promotion.lift import refusal, task_outcomes
 from ecluse.promotion.outcome import Watcher
 from ecluse.release.compiler import CompiledPipeline, compile_pipelines
+from ecluse.release.resources import task_resources
 from ecluse.release.runtime_image import resolve_image
 from ecluse.repository.check import check_settings, check_type
 from ecluse.repository.commit import head_commit
@@ -68,6 +68,7 @@ def run_pipeline(
     Raises:
         InvalidInput: something written is wrong; nothing ran.
         UnknownMetric: a gate names a metric that the run did not produce.
+        BrokenGate: a gate written in Python is missing, raises, or makes no sense.
         CloudError: the cloud said no.
 
     """
@@ -103,16 +104,18 @@ def run_pipeline(
     if run.state != "succeeded":
         return Trial(run, (), RunFailed(run.failure, where=run.name))
     verdicts = gates.judge(
-        folder.settings.gates,
-        run.metrics,
-        task_outcomes(run),
+        folder.settings.gates_in(cloud_settings.name),
+        gates.findings_of(
+            run, prices=cloud_settings.prices, resources=lambda: task_resources(pipeline.spec)
+        ),
         _champion(cloud, name),
+        pipeline=name,
+        environment=cloud_settings.name,
         where=folder.settings_file,
-        ambiguous=run.ambiguous_metrics,
     )
     watcher.judged(name, verdicts)
-    refused = [verdict for verdict in verdicts if not verdict.passed]
-    error = GateRefused(refusal(refused), where=run.name) if refused else None
+    refused = gates.refusing(verdicts)
+    error = GateRefused(gates.refusal(refused), where=run.name) if refused else None
     return Trial(run, verdicts, error)
 
 

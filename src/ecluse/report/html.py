@@ -11,7 +11,6 @@ from ecluse import clock
 from ecluse.canonical import short
 from ecluse.cloud.run import Run
 from ecluse.promotion.outcome import Outcome
-from ecluse.report.terminal import number
 from ecluse.upkeep.status import StatusRow
 
 
@@ -59,7 +58,7 @@ def render(chapters: Sequence[Chapter], rows: Sequence[StatusRow], *, source: st
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
     environment.filters.update(
-        short=short, number=number, bars=time_line, duration=clock.duration, rfc3339=clock.rfc3339
+        short=short, bars=time_line, duration=clock.duration, rfc3339=clock.rfc3339
     )
     template = files("ecluse.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     return environment.from_string(template).render(

@@ -11,7 +11,6 @@ from ecluse.promotion.plan import Plan
 from ecluse.report.markup import code as _code
 from ecluse.report.markup import table as _table
 from ecluse.report.markup import text as _text
-from ecluse.report.terminal import number
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
@@ -55,15 +54,14 @@ def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
     """Return one run's gates and tasks."""
     took = f" in {clock.duration(run.elapsed)}" if run.elapsed is not None else ""
     gates = _table(
-        ("", "gate", "rule", "value", "limit", "champion"),
+        ("", "gate", "rule", "value", "limit", "champion", "severity"),
         (
             (
-                "✅" if verdict.passed else "⛔",
+                _verdict_sign(verdict),
                 _code(verdict.metric),
                 _text(verdict.rule + (f" ({verdict.note})" if verdict.note else "")),
-                number(verdict.value),
-                number(verdict.limit),
-                number(verdict.champion),
+                *(_text(number) for number in verdict.numbers),
+                verdict.severity,
             )
             for verdict in verdicts
         ),
@@ -79,6 +77,12 @@ def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
         f"### {_text(pipeline)}: {run.state}{took}\n\n{gates}\n"
         f"<details><summary>Tasks</summary>\n\n{tasks}\n</details>\n"
     )
+
+
+def _verdict_sign(verdict: Verdict) -> str:
+    if verdict.passed:
+        return "✅"
+    return "⚠️" if verdict.warns else "⛔"
 
 
 def plan_report(plan: Plan) -> str:

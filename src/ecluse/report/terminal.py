@@ -113,28 +113,25 @@ def _task_line(task: Task) -> str:
 
 
 def verdict_table(verdicts: Iterable[Verdict]) -> Table:
-    """Return a table of verdicts: the metric, its value, and the rule with what it compares to."""
-    table = Table(box=None, padding=(0, 2), show_header=False, pad_edge=False)
-    table.add_column(no_wrap=True)
-    table.add_column(justify="right", no_wrap=True)
-    table.add_column(overflow="fold")
+    """Return a table of verdicts; only the rules, its last column, give way to narrow terminals."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("     ", no_wrap=True)
+    table.add_column("gate", no_wrap=True)
+    for number in ("value", "limit", "champion"):
+        table.add_column(number, justify="right", no_wrap=True)
+    table.add_column("rule", overflow="fold")
     for verdict in verdicts:
         mark = "[green]✓[/]" if verdict.passed else "[red]✗[/]"
-        champion = f" ({number(verdict.champion)})" if verdict.champion is not None else ""
+        if verdict.warns:
+            mark = "[yellow]![/]"
         note = f" [dim]({escape(verdict.note)})[/]" if verdict.note else ""
         table.add_row(
-            f"      {mark} {escape(verdict.metric)}",
-            number(verdict.value),
-            f"{escape(verdict.rule)}{champion}{note}",
+            f"    {mark}",
+            escape(verdict.metric),
+            *(escape(number) for number in verdict.numbers),
+            f"{escape(verdict.rule)}{note} [dim]· {verdict.severity}[/]",
         )
     return table
-
-
-def number(value: float | None) -> str:
-    """Return a metric as people read it: four decimals, or as many digits as it needs."""
-    if value is None:
-        return ""
-    return f"{value:.4f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def plan_table(plan: Plan) -> Table:

@@ -9,6 +9,7 @@ from ecluse.errors import CompilationError, SettingsError
 from ecluse.release.compiler import CompiledPipeline
 from ecluse.repository.caching import tasks_to_run_anew
 from ecluse.repository.catalog import Catalog, PipelineFolder
+from ecluse.repository.gate_check import check_gates
 from ecluse.repository.settings import Environment, Parameter
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
@@ -44,7 +45,7 @@ def check_settings(catalog: Catalog, compiled: Mapping[str, CompiledPipeline]) -
         for environment in environments:
             _check_parameters(folder, pipeline, environment)
         _check_bytes(pipeline)
-        _check_gates(folder, pipeline)
+        check_gates(folder, pipeline, environments)
         _check_sample_data(folder, pipeline)
         _check_schedules(folder, pipeline)
 
@@ -166,19 +167,6 @@ def _type_problem(name: str, value: Parameter, kind: str) -> str | None:
     if isinstance(value, types) and not is_stray_bool:
         return None
     return f"`{name}` must be {_WORDS[kind]}, found `{value}`"
-
-
-def _check_gates(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:
-    tasks = pipeline.task_names
-    for index, gate in enumerate(folder.settings.gates):
-        task = gate.metric.split(".", 1)[0]
-        if task not in tasks:
-            near = difflib.get_close_matches(task, tasks, n=1)
-            raise SettingsError(
-                f"`gates.{index}.metric`: the pipeline has no task `{task}`",
-                where=folder.where("gates", index, "metric"),
-                fix=f"did you mean `{near[0]}`?" if near else f"it has: {', '.join(sorted(tasks))}",
-            )
 
 
 def _check_sample_data(folder: PipelineFolder, pipeline: CompiledPipeline) -> None:

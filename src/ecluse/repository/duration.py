@@ -21,3 +21,14 @@ def parse_duration(text: str) -> timedelta:
         return timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
     except OverflowError:
         raise ValueError(f"`{text}` is longer than anything lasts") from None
+
+
+def duration_text(length: timedelta) -> str:
+    """Return the one text of a length of whole seconds, largest unit first: `1h30m`."""
+    rest = int(length.total_seconds())
+    parts = []
+    for unit, seconds in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, rest = divmod(rest, seconds)
+        if number:
+            parts.append(f"{number}{unit}")
+    return "".join(parts) or "0s"

@@ -6,20 +6,20 @@ the field and the nearest right name.
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     JsonValue,
     StringConstraints,
 )
 
 from ecluse.repository.duration import parse_duration
+from ecluse.repository.gate_settings import Gate, PlacedGate, Prices
+from ecluse.repository.strict import Strict as _Settings
 
 Parameter: TypeAlias = JsonValue
 
@@ -41,7 +41,6 @@ KeyVersion = Annotated[
 ]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-MetricName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+\.[^\s]+$")]
 
 
 def _known_duration(text: str) -> str:
@@ -56,10 +55,6 @@ PLACEHOLDERS = (
     "environment", "project", "location", "bucket", "service_account", "runtime_image", "commit",
 )  # fmt: skip
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Budget(_Settings):
@@ -96,6 +91,7 @@ class Environment(_Settings):
     encryption_key: str | None = None
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     budget: Budget = Budget()
+    prices: Prices | None = None
 
     @property
     def template_host(self) -> str:
@@ -105,36 +101,6 @@ class Environment(_Settings):
     def template_uri(self, package: str, digest: str) -> str:
         """Return the address of one compiled pipeline, by digest and never by tag."""
         return f"{self.template_host}/{package}/{digest}"
-
-
-class Gate(_Settings):
-    """A rule on one metric of a run, which must hold before the pipeline goes live.
-
-    Attributes:
-        metric: `task-name.metric_name`, as the compiled pipeline and the task's Metrics call them.
-        min: the least acceptable value.
-        max: the greatest acceptable value.
-        no_worse_than: compare with the live pipeline's last qualifying run.
-        tolerance: by how much the champion may be missed, in the metric's own unit.
-        better: which direction is better, for the comparison with the champion.
-
-    """
-
-    metric: MetricName
-    min: float | None = None
-    max: float | None = None
-    no_worse_than: Literal["champion"] | None = None
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
-    better: Literal["higher", "lower"] = "higher"
-
-    @pydantic.model_validator(mode="after")
-    def _has_one_rule(self) -> Self:
-        rules = [rule for rule in (self.min, self.max, self.no_worse_than) if rule is not None]
-        if len(rules) != 1:
-            raise ValueError("a gate has exactly one of `min`, `max` and `no_worse_than`")
-        if self.no_worse_than is None and (self.tolerance or self.better != "higher"):
-            raise ValueError("`tolerance` and `better` go with `no_worse_than` only")
-        return self
 
 
 def _known_time_zone(name: str) -> str:
@@ -157,6 +123,7 @@ class Overrides(_Settings):
 
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     schedule: Schedule | None = None
+    gates: list[Gate] = Field(default_factory=list, exclude_if=lambda gates: not gates)
 
 
 class SampleData(_Settings):
@@ -201,6 +168,18 @@ class PipelineSettings(_Settings):
         """Return the schedule that holds in an environment."""
         overrides = self.environments.get(environment)
         return overrides.schedule if overrides and overrides.schedule else self.schedule
+
+    def gates_in(self, environment: str) -> tuple[PlacedGate, ...]:
+        """Return the gates of a run in an environment: the common ones, then its own."""
+        overrides = self.environments.get(environment)
+        own = overrides.gates if overrides is not None else []
+        return (
+            *(PlacedGate(gate, ("gates", index)) for index, gate in enumerate(self.gates)),
+            *(
+                PlacedGate(gate, ("environments", environment, "gates", index))
+                for index, gate in enumerate(own)
+            ),
+        )
 
     def parameters_in(
         self,

@@ -1,6 +1,7 @@
 """Reads settings files into their models; whoever errs is told file, line, field and what to do."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from ecluse.repository.yaml_source import (
 
 _WITH_PLACEHOLDERS = ("parameters", "environments")
 _Model = TypeVar("_Model", bound=BaseModel)
+_FIELD = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def read_environment(file: Path, shown: str) -> Environment:
@@ -110,7 +112,8 @@ def _validated(model: type[_Model], source: YamlSource, given: Mapping[str, Any]
 def _refuse_unknown_placeholders(source: YamlSource) -> None:
     for part in _WITH_PLACEHOLDERS:
         for path, value in _texts((part,), source.content.get(part)):
-            _refuse_unknown_placeholder(value, source.where(path))
+            if path[2:3] != ("gates",):  # nothing is filled in there
+                _refuse_unknown_placeholder(value, source.where(path))
 
 
 def _field_path(location: tuple[int | str, ...], lines: Mapping[FieldPath, int]) -> FieldPath:
@@ -123,7 +126,7 @@ def _field_path(location: tuple[int | str, ...], lines: Mapping[FieldPath, int])
         longer = (*path, part)
         if longer in lines:
             path = longer
-        elif index == len(location) - 1 and isinstance(part, str) and part.isidentifier():
+        elif index == len(location) - 1 and isinstance(part, str) and _FIELD.fullmatch(part):
             return longer
     return path
 
@@ -172,28 +175,41 @@ def _in_order_of_use(problems: Sequence[Any]) -> list[Any]:
 def _suggestion(model: type[BaseModel], problem: Any) -> str:
     if problem["type"] != "extra_forbidden":
         return ""
-    parent: type[BaseModel] | None = model
+    parents: tuple[type[BaseModel], ...] = (model,)
     for part in problem["loc"][:-1]:
-        parent = _model_of(parent, part) if parent is not None else None
+        parents = _models_of(parents, part)
     word = str(problem["loc"][-1])
-    fields = [name for name in parent.model_fields if name != "name"] if parent is not None else []
+    fields = [name for parent in parents for name in parent.model_fields if name != "name"]
     near = difflib.get_close_matches(word, fields, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
     return f"the fields are: {', '.join(fields)}" if fields else ""
 
 
-def _model_of(parent: type[BaseModel], part: str | int) -> type[BaseModel] | None:
-    """Return the settings model behind one step of a field's path, through lists and mappings."""
-    if not isinstance(part, str) or part not in parent.model_fields:
-        return parent
-    pending: list[Any] = [parent.model_fields[part].annotation]
+def _models_of(
+    parents: tuple[type[BaseModel], ...], part: str | int
+) -> tuple[type[BaseModel], ...]:
+    """Return the models behind one step of a field's path, through lists, mappings and unions.
+
+    Where a field may be one of several models, the path's next step is the right one's name.
+    """
+    named = tuple(parent for parent in parents if parent.__name__ == part)
+    if named:
+        return named
+    pending: list[Any] = [
+        parent.model_fields[part].annotation
+        for parent in parents
+        if isinstance(part, str) and part in parent.model_fields
+    ]
+    if not pending:
+        return parents
+    models: list[type[BaseModel]] = []
     while pending:
-        annotation = pending.pop()
+        annotation = pending.pop(0)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            return annotation
+            models.append(annotation)
         pending.extend(get_args(annotation))
-    return None
+    return tuple(models)
 
 
 def _texts(path: FieldPath, value: Any) -> Iterable[tuple[FieldPath, str]]:
