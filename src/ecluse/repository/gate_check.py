@@ -45,7 +45,10 @@ def check_gates(
 
 
 def _check_gate(
-    folder: PipelineFolder, pipeline: CompiledPipeline, placed: PlacedGate, measuring: AbstractSet[str]
+    folder: PipelineFolder,
+    pipeline: CompiledPipeline,
+    placed: PlacedGate,
+    measuring: AbstractSet[str],
 ) -> None:
     match placed.gate:
         case MetricGate():
