@@ -56,6 +56,18 @@ def refused(repository: Repository) -> str:
             "environments/nonprod.yaml:6: `templates`: input should be a valid string, found `7`",
         ),
         (
+            "templates: pipelines",
+            "templates: pipelines\nbudget: {calls: 0}",
+            "environments/nonprod.yaml:7: `budget.calls`: input should be greater than or equal "
+            "to 1, found `0`",
+        ),
+        (
+            "templates: pipelines",
+            "templates: pipelines\nbudget: {run: 3}",
+            "environments/nonprod.yaml:7: `budget.run`: there is no such field → "
+            "did you mean `runs`?",
+        ),
+        (
             "project: test-nonprod-settings",
             "project: NonProd",
             "environments/nonprod.yaml:1: `project`: `NonProd` does not look like one "

@@ -5,6 +5,7 @@ clients, the requests and the code paths are the cloud's. Threads may share all 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ecluse.ledger.records import Ledger
 
 
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 # How many hosts an HTTP session keeps connections to: the service, and the one that gives tokens.
 _HOSTS = 4
 
@@ -40,11 +42,18 @@ class Addresses:
     local: str | None
     calls: "Calls"
 
-    @property
+    @cached_property
     def credentials(self) -> Any:
-        """Anonymous on the embedded cloud, else none: the client finds the caller's own."""
+        """The caller's own, found once and with one token for all clients; locally anonymous ones.
+
+        Raises:
+            DefaultCredentialsError: there are none.
+
+        """
         if self.local is None:
-            return None
+            import google.auth
+
+            return google.auth.default(scopes=[_SCOPE])[0]
         from google.auth.credentials import AnonymousCredentials
 
         return AnonymousCredentials()

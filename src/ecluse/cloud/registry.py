@@ -52,7 +52,7 @@ class Registry:
                 host = f"{addresses.local}/{host.removeprefix('https://')}"
                 content = RegistryClient(host=host, auth=ApiAuth("embedded-cloud"))
             else:
-                content = RegistryClient(host=host)
+                content = RegistryClient(host=host, auth=addresses.credentials)
             metadata = addresses.typed(
                 artifactregistry_v1.ArtifactRegistryClient, "artifactregistry"
             )

@@ -236,8 +236,10 @@ class _Promotion:
                         self._note(running[future], future.result())
                         turns.done(running.pop(future))
             except BaseException:
-                # Ctrl-C arrives here: nothing more goes live, and nobody waits for a run's end.
+                # Ctrl-C arrives here: nothing more goes live, and nobody waits for a run's end, or
+                # for the second try of a call that fails.
                 self._stop.set()
+                self._order.cloud.calls.hurry()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -265,6 +266,38 @@ def test_the_same_bytes_of_somebody_else_are_a_lost_race_when_nothing_was_in_dou
     storage.write(address, b"same")
     with pytest.raises(PreconditionFailed):
         storage.write(address, b"same", if_generation=before)
+
+
+# Connections
+
+
+def test_all_clients_share_one_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "credentials.json"
+    file.write_text(
+        '{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}'
+    )
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+    cloud = connect(environment(unused()))
+    clients: list[Any] = [
+        cloud.storage._client,
+        cloud.pipelines._client.transport,
+        cloud.registry._metadata.transport,
+        cloud.keys._client.transport,
+        cloud.images._client.transport,
+        cloud.builds._client.transport,
+    ]
+    assert [client._credentials for client in clients] == [cloud.addresses.credentials] * 6
+    assert cloud.registry._content._auth is cloud.addresses.credentials
+
+
+def test_without_credentials_a_user_is_told_how_to_log_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "nothing.json"))
+    for adapter in ("storage", "registry"):
+        with pytest.raises(CloudError, match="no usable credentials") as told:
+            getattr(connect(environment(unused())), adapter)
+        assert "gcloud auth application-default login" in told.value.fix
 
 
 # The budget
