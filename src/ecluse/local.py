@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypedDict
 
-from ecluse.cloud import connect
+from ecluse.cloud import Cloud, connect
 from ecluse.errors import CloudError, InvalidInput
 from ecluse.repository.settings import Environment
 
@@ -66,7 +66,7 @@ def stop_embedded_cloud(state: Path) -> None:
 
 
 def lay_out(environments: Iterable[Environment], address: str) -> None:
-    """Create in the embedded cloud what Terraform creates in Google's: buckets, repository, key."""
+    """Create in the embedded cloud what Terraform creates in Google's: buckets, registries, key."""
     for environment in environments:
         cloud = connect(environment, local=address)
         # Each call finds its work done or does it; the mark saves the calls the next time.
@@ -76,16 +76,30 @@ def lay_out(environments: Iterable[Environment], address: str) -> None:
             environment.bucket,
             environment.template_host,
             environment.signing_key,
+            environment.images,
+            environment.service_account,
         ]
         found = cloud.storage.read(mark)
         if found is not None and json.loads(found.content) == wanted:
             continue
-        cloud.storage.ensure_bucket(environment.ledger, environment.location)
-        cloud.storage.ensure_bucket(environment.evidence, environment.location)
-        cloud.storage.ensure_bucket(environment.bucket, environment.location)
-        cloud.registry.ensure_repository()
-        cloud.keys.ensure_key(environment.signing_key)
+        _prepare(cloud)
         cloud.storage.write(mark, json.dumps(wanted).encode())
+
+
+def _prepare(cloud: Cloud) -> None:
+    from ecluse.cloud.preparation import Preparation
+
+    environment = cloud.environment
+    cloud.storage.ensure_bucket(environment.ledger, environment.location, versioned=True)
+    cloud.storage.ensure_bucket(environment.evidence, environment.location)
+    cloud.storage.ensure_bucket(environment.bucket, environment.location)
+    cloud.registry.ensure_repository()
+    cloud.keys.ensure_key(environment.signing_key)
+    preparation = Preparation(cloud.addresses)
+    preparation.ensure_account(environment.service_account)
+    preparation.ensure_image_repository(environment.image_repository)
+    for repository in (environment.template_repository, environment.image_repository):
+        preparation.ensure_agents_read(repository, environment.project)
 
 
 def record_image(address: str, repository: str, archive: bytes) -> str:

@@ -36,6 +36,7 @@ def register(app: typer.Typer) -> None:
     from ecluse.cli import (
         authoring,
         delivery,
+        doctor,
         history,
         reporting,
         rollback,
@@ -44,6 +45,7 @@ def register(app: typer.Typer) -> None:
     for module in (
         authoring,
         delivery,
+        doctor,
         history,
         reporting,
         rollback,

@@ -192,12 +192,16 @@ class Storage:
             if self.exists(address):
                 raise PreconditionFailed(address) from error
 
-    def ensure_bucket(self, address: str, location: str) -> None:
+    def ensure_bucket(self, address: str, location: str, *, versioned: bool = False) -> None:
         """Create a bucket unless it exists. The embedded cloud's set-up."""
-        bucket, _ = _parts(address)
+        name, _ = _parts(address)
+        bucket = self._client.bucket(name)
+        bucket.versioning_enabled = versioned
+        bucket.iam_configuration.uniform_bucket_level_access_enabled = True
+        bucket.iam_configuration.public_access_prevention = "enforced"
         try:
             self._calls.call(
-                f"gs://{bucket}",
+                f"gs://{name}",
                 lambda: self._client.create_bucket(bucket, location=location, **ONCE),
                 expecting=exceptions.Conflict,
             )

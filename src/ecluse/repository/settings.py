@@ -98,6 +98,18 @@ class Environment(_Settings):
         """The address of the template repository: https://LOCATION-kfp.pkg.dev/PROJECT/NAME."""
         return f"https://{self.location}-kfp.pkg.dev/{self.project}/{self.templates}"
 
+    @property
+    def template_repository(self) -> str:
+        """The template repository's resource name."""
+        return f"projects/{self.project}/locations/{self.location}/repositories/{self.templates}"
+
+    @property
+    def image_repository(self) -> str:
+        """The image repository's resource name."""
+        host, project, repository = self.images.split("/")
+        location = host.removesuffix("-docker.pkg.dev")
+        return f"projects/{project}/locations/{location}/repositories/{repository}"
+
     def template_uri(self, package: str, digest: str) -> str:
         """Return the address of one compiled pipeline, by digest and never by tag."""
         return f"{self.template_host}/{package}/{digest}"
