@@ -38,6 +38,7 @@ def register(app: typer.Typer) -> None:
         delivery,
         doctor,
         history,
+        prune,
         reporting,
         rollback,
     )
@@ -47,6 +48,7 @@ def register(app: typer.Typer) -> None:
         delivery,
         doctor,
         history,
+        prune,
         reporting,
         rollback,
     ):

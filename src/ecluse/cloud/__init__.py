@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecluse.cloud.calls import Calls
     from ecluse.cloud.images import Images
     from ecluse.cloud.keys import Keys
+    from ecluse.cloud.packages import Packages
     from ecluse.cloud.pipelines import Pipelines
     from ecluse.cloud.registry import Registry
     from ecluse.cloud.storage import Storage
@@ -142,6 +143,13 @@ class Cloud:
         from ecluse.cloud.images import Images
 
         return self._connected(Images)
+
+    @property
+    def packages(self) -> "Packages":
+        """Artifact Registry's packages at large."""
+        from ecluse.cloud.packages import Packages
+
+        return self._connected(Packages)
 
     @property
     def keys(self) -> "Keys":

@@ -25,8 +25,9 @@ from ecluse.errors import (
     Refused,
 )
 from ecluse.ledger.journal import Journal
-from ecluse.ledger.lease import Claim, Holding, acquire
+from ecluse.ledger.lease import Holding
 from ecluse.ledger.qualification import Qualifications
+from ecluse.promotion.alone import alone
 from ecluse.promotion.descent import by_record, refuse_backwards
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
@@ -98,23 +99,15 @@ def promote(
 
     """
     cloud = order.cloud
-    environment = cloud.environment
-    lease = acquire(
-        cloud.storage,
-        f"{environment.ledger}/lease.json",
-        Claim(
-            holder=order.by,
-            purpose=f"promotes {order.version or order.release.commit[:12]}",
-            seconds=environment.lease_seconds,
-            wait=terms.wait,
-        ),
-        floor=cloud.ledger.head().fence,
+    with alone(
+        cloud,
+        by=order.by,
+        purpose=f"promotes {order.version or order.release.commit[:12]}",
+        wait=terms.wait,
         waiting=waiting,
-    )
-    with lease:
-        journal = Journal(cloud.ledger, lease)
+    ) as journal:
         plan = make_plan(
-            order.release, journal.head, environment, only=terms.only, rerun=order.rerun
+            order.release, journal.head, cloud.environment, only=terms.only, rerun=order.rerun
         )
         if terms.expected is not None:
             refuse_other_plan(terms.expected, plan)

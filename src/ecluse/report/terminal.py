@@ -4,7 +4,7 @@ Green is done, red is refused or failed, yellow is running, dim is nothing happe
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
@@ -20,6 +20,7 @@ from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
 from ecluse.upkeep.history import HistoryRow
+from ecluse.upkeep.prune import Thing
 from ecluse.upkeep.status import StatusRow
 
 _MARKS: Final[dict[State, str]] = {
@@ -209,6 +210,24 @@ def history_table(rows: Iterable[HistoryRow]) -> Table:
             Text(row.by),
             said(row.reason, row.override, row.break_glass),
         )
+    return table
+
+
+def prune_table(things: Iterable[Thing], undone: Mapping[str, str]) -> Table:
+    """Return a table of what goes, and of why the rest stays."""
+    table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
+    for column in ("  what", "which", "made", "stays because"):
+        table.add_column(column, overflow="fold")
+    now = clock.now()
+    for thing in things:
+        if thing.name in undone:
+            why = Text(f"could not be deleted: {undone[thing.name]}", style="red")
+        elif thing.goes:
+            why = Text("goes", style="yellow")
+        else:
+            why = Text(thing.reason, style="dim")
+        made = f"{clock.age(thing.created, now)} ago"
+        table.add_row(f"  {thing.kind}", Text(thing.shown), made, why)
     return table
 
 
