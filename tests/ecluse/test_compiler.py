@@ -382,6 +382,12 @@ def test_two_pipelines_of_one_name_are_refused(repository: Repository) -> None:
             "sample_data: {parameter: data, generate: [make, '{path}']}",
             ":6: `sample_data.parameter`: the pipeline has no parameter `data`",
         ),
+        (
+            "smoke: {parameters: {acuracy: 1}}",
+            ":6: the pipeline has no parameter `acuracy` → did you mean",
+        ),
+        ("smoke: {parameters: {fail: 1}}", ":6: `fail` must be true or false, found `1`"),
+        ("smoke: {parameters: {run_key: x}}", ":6: `run_key` is set by ecluse"),
         ("bad_change: none.patch", ":6: `bad_change`: there is no file none.patch"),
     ],
 )

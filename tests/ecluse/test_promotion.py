@@ -215,7 +215,10 @@ def test_a_pipeline_that_left_the_repository_is_retired_and_keeps_its_history(
     ("change", "reason"),
     [
         (("pipelines/alpha/pipeline.py", "= 0.9", "= 0.91"), ["code"]),
-        (("src/business/__init__.py", "return value", "return value * 1.0"), ["runtime image"]),
+        (
+            ("src/business/__init__.py", "return value", "return value * 1.0"),
+            ["only the runtime image"],
+        ),
         (("pipelines/alpha/pipeline.yaml", "min: 0.8", "min: 0.7"), ["gates"]),
         (
             ("pipelines/alpha/pipeline.yaml", "gates:", "parameters: {accuracy: 0.92}\ngates:"),

@@ -143,6 +143,20 @@ def test_a_mistake_in_an_environment_is_named(
             "pipelines/alpha/pipeline.yaml: `environments.staging`: there is no environment",
         ),
         (
+            "requalify: smoke",
+            "pipelines/alpha/pipeline.yaml:1: `the file`: `requalify: smoke` needs "
+            "`smoke: {parameters: {…}}` beside it",
+        ),
+        (
+            "requalify: quick",
+            "pipelines/alpha/pipeline.yaml:6: `requalify`: input should be 'full' or 'smoke'",
+        ),
+        ("smoke: {parameters: {}}", "pipelines/alpha/pipeline.yaml:6: `smoke.parameters`: "),
+        (
+            'smoke: {parameters: {data: "{buckett}/x"}}',
+            "pipelines/alpha/pipeline.yaml:6: `{buckett}` is no placeholder",
+        ),
+        (
             "sample_data: {parameter: data, generate: [make]}",
             "pipelines/alpha/pipeline.yaml:6: `sample_data`: the command needs a `{path}` argument",
         ),
@@ -297,6 +311,38 @@ def test_what_only_a_laptop_uses_is_not_delivered(repository: Repository) -> Non
     assert Catalog(repository.root).pipeline("alpha").settings.delivered() == before
     repository.replace("pipelines/alpha/pipeline.yaml", "min: 0.8", "min: 0.7")
     assert Catalog(repository.root).pipeline("alpha").settings.delivered() != before
+
+
+def test_a_smoke_runs_values_come_before_all_others(repository: Repository) -> None:
+    repository.replace(
+        "pipelines/alpha/pipeline.yaml",
+        "gates:",
+        "parameters: {rounds: 600, data: '{bucket}/all'}\n"
+        "environments: {nonprod: {parameters: {rounds: 300}}}\n"
+        "requalify: smoke\n"
+        "smoke: {parameters: {rounds: 5, data: '{bucket}/sample'}}\ngates:",
+    )
+    catalog = Catalog(repository.root)
+    settings = catalog.pipeline("alpha").settings
+    nonprod = catalog.environment("nonprod")
+
+    def given(*, smoke: bool) -> dict[str, Parameter]:
+        return settings.parameters_in(
+            nonprod, ("rounds", "data"), runtime_image="", commit="", smoke=smoke
+        )
+
+    assert given(smoke=False) == {"rounds": 300, "data": f"{nonprod.bucket}/all"}
+    assert given(smoke=True) == {"rounds": 5, "data": f"{nonprod.bucket}/sample"}
+    assert settings.delivered()["requalify"] == "smoke"
+    thawed = type(settings).model_validate({"description": "", **settings.delivered()})
+    assert thawed.delivered() == settings.delivered()
+
+
+def test_settings_that_are_not_used_move_no_digest(repository: Repository) -> None:
+    before = Catalog(repository.root).pipeline("alpha").settings.delivered()
+    assert not {"requalify", "smoke"} & before.keys()
+    repository.replace("pipelines/alpha/pipeline.yaml", "gates:", "requalify: full\ngates:")
+    assert Catalog(repository.root).pipeline("alpha").settings.delivered() == before
 
 
 def test_settings_survive_being_frozen_in_a_release(repository: Repository) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ecluse.cli import options
+from ecluse.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,31 +108,52 @@ def plan(
         Path | None,
         typer.Option("--out", help="Write the plan to this file, for `ecluse promote --plan`."),
     ] = None,
+    runtime_image: options.RuntimeImage = None,
     repository: options.Repository = options.HERE,
     local: options.Local = False,
     markdown: options.MarkdownFile = None,
     json: options.Json = False,
 ) -> None:
-    """Show what a promotion would do, pipeline by pipeline and why, and do nothing."""
+    """Show what a promotion would do, pipeline by pipeline and why, and do nothing.
+
+    Without --release and --commit it is the working tree that is compared with what is live.
+    """
     from ecluse.cli import output
     from ecluse.promotion.execution import draw_plan
     from ecluse.promotion.lift import Order
+    from ecluse.release.delivery import draft_release
     from ecluse.report.markdown import plan_report
-    from ecluse.report.terminal import plan_table
+    from ecluse.report.terminal import plan_lines, plan_table
 
     workplace = output.workplace(repository, local=local)
-    cloud = workplace.cloud(environment)
-    released, files = _release(workplace, environment, release, commit)
+    is_draft = release is None and commit is None
+    if is_draft and out is not None:
+        raise InvalidInput(
+            "a plan to be kept is that of a release, not of the working tree",
+            where="--out",
+            fix="`ecluse build`, and give --release; or give --commit",
+        )
+    options.append_markdown(markdown, "")
+    notes: tuple[str, ...] = ()
+    if is_draft:
+        draft = draft_release(workplace, environment, runtime_image=runtime_image)
+        released, files, notes = draft.release, draft.files, draft.notes
+    else:
+        released, files = _release(workplace, environment, release, commit)
     made = draw_plan(
-        Order(released, files, cloud, by=workplace.actor), only=_known(released, pipeline or [])
+        Order(released, files, workplace.cloud(environment), by=workplace.actor),
+        only=_known(released, pipeline or []),
     )
-    options.append_markdown(markdown, plan_report(made))
+    options.append_markdown(markdown, plan_report(made, notes))
     if out is not None:
         output.write_json(out, made.as_json())
     if json:
-        output.show_json(made.as_json())
-    else:
-        output.console().print(plan_table(made))
+        output.show_json({**made.as_json(), "notes": list(notes)} if is_draft else made.as_json())
+        return
+    console = output.console()
+    console.print(plan_table(made))
+    for line in plan_lines(made, notes):
+        console.print(line)
 
 
 def promote(

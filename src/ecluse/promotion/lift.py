@@ -278,6 +278,7 @@ class Lift:
             package=pipeline.package,
             digest=pipeline.digest,
             code_digest=pipeline.code_digest,
+            sources_digest=pipeline.sources_digest,
             runtime_image=pipeline.runtime_image,
             compiler=self._order.release.compiler,
             settings=pipeline.settings,

@@ -1,6 +1,7 @@
 """The plan: what a promotion would do, pipeline by pipeline, and why. Pure."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from ecluse.release.manifest import Digest, Release, ReleasedPipeline
 from ecluse.repository.settings import Environment
 
 Kind = Literal["create", "update", "unchanged", "retire"]
+Qualification = Literal["full", "smoke"]
 
 
 class _Frozen(BaseModel):
@@ -25,7 +27,11 @@ class Action(_Frozen):
     Attributes:
         pipeline: its name.
         kind: create, update, unchanged or retire.
-        reasons: why, in words: `code`, `runtime image`, `parameters`, …
+        reasons: why, in words: `code`, `runtime image`, `parameters`, `only the runtime image`, …
+        mass_change: whether nothing of the pipeline's own moved, only the runtime image or the
+            compiler, as it does for many pipelines at once.
+        qualification: which run proves it: a full one, or the quick one that its settings allow
+            for a mass change; none where nothing is to be proved.
         live: the digest that is live now.
         target: the digest that would be.
         sequence: how many entries the ledger has of it: tells whether the world has moved.
@@ -35,6 +41,8 @@ class Action(_Frozen):
     pipeline: str
     kind: Kind
     reasons: tuple[str, ...]
+    mass_change: bool = False
+    qualification: Qualification | None = None
     live: str | None
     target: str | None
     sequence: int = 0
@@ -66,6 +74,15 @@ class Plan(_Frozen):
     def changes(self) -> tuple[Action, ...]:
         """The actions that do something."""
         return tuple(action for action in self.actions if action.kind != "unchanged")
+
+    @property
+    def mass_changes(self) -> tuple[str, ...]:
+        """What moved by itself for how many: `12 pipelines only for the runtime image`."""
+        counts = Counter(action.reasons[0] for action in self.actions if action.mass_change)
+        return tuple(
+            f"{count} pipeline{'s' if count > 1 else ''} only for {reason.removeprefix('only ')}"
+            for reason, count in sorted(counts.items())
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
@@ -188,47 +205,77 @@ def _action(
 ) -> Action:
     kind: Kind
     reasons: tuple[str, ...]
+    is_mass_change = False
     if live is None:
         kind, reasons = "create", ("not live here yet",)
     else:
-        reasons = _reasons(pipeline, live, release.compiler, environment)
+        bytes_moved, mass_change = _why_bytes_moved(pipeline, live, release.compiler)
+        others = _why_settings_moved(pipeline, live, environment)
+        is_mass_change = mass_change is not None and not others
+        reasons = (f"only {mass_change}",) if is_mass_change else (*bytes_moved, *others)
         if rerun and not reasons:
             reasons = ("asked for anew",)
         kind = "update" if reasons else "unchanged"
+    smoke = is_mass_change and pipeline.parsed_settings().requalify == "smoke"
     return Action(
         pipeline=pipeline.name,
         kind=kind,
         reasons=reasons,
+        mass_change=is_mass_change,
+        qualification=None if kind == "unchanged" else "smoke" if smoke else "full",
         live=live.digest if live is not None else None,
         target=pipeline.digest,
         sequence=sequence,
     )
 
 
-def _reasons(
-    pipeline: ReleasedPipeline, live: Entry, compiler: str, environment: Environment
-) -> tuple[str, ...]:
-    reasons = []
+def _why_bytes_moved(
+    pipeline: ReleasedPipeline, live: Entry, compiler: str
+) -> tuple[tuple[str, ...], str | None]:
+    """Say why the compiled bytes are others than the live ones.
+
+    Returns:
+        The reasons, and all of them in words if none is the pipeline's own.
+
+    """
+    own = []
+    foreign = []
     if pipeline.code_digest != live.code_digest:
-        reasons.append("code" if compiler == live.compiler else f"code or {compiler}")
+        moved = f"the compiler ({live.compiler} → {compiler})" if compiler != live.compiler else ""
+        if pipeline.sources_digest is None or live.sources_digest is None:
+            # An older release did not say what its bytes were made of.
+            own.append(f"code or {moved}" if moved else "code")
+        elif pipeline.sources_digest != live.sources_digest:
+            own.append("code")
+            foreign += [moved] if moved else []
+        elif moved:
+            foreign.append(moved)
+        else:
+            own.append("code from outside the repository")
     if pipeline.runtime_image != live.runtime_image:
-        reasons.append("runtime image")
-    if pipeline.digest != live.digest and not reasons:
-        reasons.append("compiled bytes")
-    if pipeline.settings_digest != live.settings_digest:
-        changed = [
-            name
-            for name in sorted(pipeline.settings.keys() | live.settings.keys())
-            if pipeline.settings.get(name) != live.settings.get(name)
-        ]
-        if changed == ["environments"] and _here(pipeline.settings, environment.name) == _here(
-            live.settings, environment.name
-        ):
-            changed = ["settings of other environments"]
-        reasons += changed or ["settings"]
-    elif standing_parameters(pipeline, environment) != live.parameters:
-        reasons.append("the environment's values")
-    return tuple(reasons)
+        foreign.insert(0, "the runtime image")
+    if pipeline.digest != live.digest and not own and not foreign:
+        own.append("compiled bytes")
+    reasons = (*own, *(reason.removeprefix("the ") for reason in foreign))
+    return reasons, " and ".join(foreign) if foreign and not own else None
+
+
+def _why_settings_moved(
+    pipeline: ReleasedPipeline, live: Entry, environment: Environment
+) -> tuple[str, ...]:
+    if pipeline.settings_digest == live.settings_digest:
+        moved = standing_parameters(pipeline, environment) != live.parameters
+        return ("the environment's values",) if moved else ()
+    changed = [
+        name
+        for name in sorted(pipeline.settings.keys() | live.settings.keys())
+        if pipeline.settings.get(name) != live.settings.get(name)
+    ]
+    if changed == ["environments"] and _here(pipeline.settings, environment.name) == _here(
+        live.settings, environment.name
+    ):
+        changed = ["settings of other environments"]
+    return tuple(changed) or ("settings",)
 
 
 def standing_parameters(pipeline: ReleasedPipeline, environment: Environment) -> dict[str, Any]:

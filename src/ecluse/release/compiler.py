@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from ecluse.canonical import digest_of
+from ecluse.canonical import digest_of, digest_of_value
 from ecluse.errors import CompilationError
 from ecluse.naming import package_name
 from ecluse.release.compile_cache import CompileCache
@@ -103,6 +103,21 @@ class CompiledPipeline:
     def code_digest(self) -> str:
         """The digest without the runtime image: it moves with the pipeline's own code only."""
         return digest_of(self.template.content(RUNTIME_IMAGE))
+
+    def sources_digest(self, committed: Collection[str] | None) -> str:
+        """Return one digest of the files behind it, which neither image nor compiler moves.
+
+        Args:
+            committed: the files that git tracks: what it ignores is elsewhere another, and counts
+                only where it was read. None where there is no git.
+
+        """
+        beside = {
+            path: digest
+            for path, digest in self.beside.items()
+            if committed is None or path in committed
+        }
+        return digest_of_value({**beside, **self.read})
 
     def content(self, runtime_image: str | None) -> bytes:
         """Return the canonical bytes with the runtime image by digest.

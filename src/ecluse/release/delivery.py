@@ -1,14 +1,15 @@
 """A release's way from a working tree to an environment: built here, or found where it is kept."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ecluse.canonical import is_digest
+from ecluse.canonical import digest_of, is_digest
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput
 from ecluse.release.compiler import compile_pipelines
-from ecluse.release.manifest import Release, make_release, read_release
-from ecluse.release.runtime_image import resolve_image
+from ecluse.release.manifest import Release, make_draft, make_release, read_release
+from ecluse.release.runtime_image import find_image, resolve_image
 from ecluse.release.store import fetch_release, refuse_other_release
 from ecluse.repository.check import check_settings
 from ecluse.repository.commit import ancestry as commit_ancestry
@@ -52,6 +53,69 @@ def build_release(
     return make_release(
         catalog, compiled, commit=commit, ancestry=before, runtime_image=runtime_image
     )
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a release of the working tree as it is would be. For looking at, not for promoting.
+
+    Attributes:
+        release, files: the manifest and the compiled bytes.
+        notes: what a reader has to know besides, in sentences.
+
+    """
+
+    release: Release
+    files: Mapping[str, bytes]
+    notes: tuple[str, ...]
+
+
+def draft_release(
+    workplace: Workplace, environment: str, *, runtime_image: str | None = None
+) -> Draft:
+    """Check and compile the working tree, changes that no commit holds included.
+
+    No image is built for it. Where Google Cloud has none of these sources, one that cannot be
+    stands in its place, and a note says so.
+
+    Args:
+        workplace: the repository.
+        environment: whose settings say where images are.
+        runtime_image: the image by digest; none to look for it by its sources.
+
+    Raises:
+        InvalidInput: something written is wrong.
+
+    """
+    catalog = workplace.catalog
+    settings = catalog.environment(environment)
+    if runtime_image is not None:
+        _check_image(runtime_image, settings.images)
+    commit = head_commit(catalog.root)
+    compiled = compile_pipelines(catalog)
+    check_settings(catalog, compiled)
+    notes = []
+    if not commit.clean:
+        notes.append(
+            f"the working tree as it is, with changes that commit {commit.sha[:12]} does not hold"
+        )
+    if runtime_image is None and any(each.uses_runtime_image for each in compiled.values()):
+        cloud = workplace.cloud(environment)
+        runtime_image = find_image(catalog, cloud, "runtime")
+        if runtime_image is None:
+            runtime_image = f"{settings.images}/runtime@{digest_of(b'not built yet')}"
+            notes.append(
+                "the runtime image of these sources is not built yet: what runs in it will have "
+                "other digests than these"
+            )
+    release, files = make_draft(
+        catalog,
+        compiled,
+        commit=commit,
+        ancestry=commit_ancestry(catalog.root),
+        runtime_image=runtime_image,
+    )
+    return Draft(release, files, tuple(notes))
 
 
 def find_release(

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -26,7 +27,7 @@ from ecluse.errors import InvalidInput, ReleaseAltered
 from ecluse.release.compile_cache import compiler_version
 from ecluse.release.compiler import CompiledPipeline
 from ecluse.repository.catalog import Catalog
-from ecluse.repository.commit import Commit
+from ecluse.repository.commit import Commit, not_ignored
 from ecluse.repository.settings import PipelineSettings
 
 MANIFEST = "release.json"
@@ -53,6 +54,8 @@ class ReleasedPipeline(_Manifest):
         parameters: the names of its runtime parameters.
         settings: the delivered part of its pipeline.yaml.
         settings_digest: sha256 of `settings` as canonical JSON.
+        sources_digest: sha256 over the files behind the compiled bytes, pipeline.yaml apart: tells
+            a change of code from one of the compiler; none in manifests of older releases.
 
     """
 
@@ -64,6 +67,7 @@ class ReleasedPipeline(_Manifest):
     parameters: tuple[str, ...]
     settings: dict[str, Any]
     settings_digest: Digest
+    sources_digest: Annotated[Digest | None, Field(exclude_if=lambda digest: digest is None)] = None
 
     @property
     def file(self) -> str:
@@ -176,6 +180,28 @@ def make_release(
             where=str(catalog.root),
             fix="commit them, or try them with `ecluse run`: a release is made of one commit",
         )
+    return make_draft(
+        catalog, compiled, commit=commit, ancestry=ancestry, runtime_image=runtime_image
+    )
+
+
+def make_draft(
+    catalog: Catalog,
+    compiled: Mapping[str, CompiledPipeline],
+    *,
+    commit: Commit,
+    ancestry: Sequence[str],
+    runtime_image: str | None,
+) -> tuple[Release, dict[str, bytes]]:
+    """Return what a release of the working tree would be, whether or not a commit holds it.
+
+    For looking at. What is promoted comes from `make_release`.
+
+    Raises:
+        CompilationError: a pipeline needs the runtime image and there is none.
+
+    """
+    committed = not_ignored(catalog.root)
     pipelines: dict[str, ReleasedPipeline] = {}
     files: dict[str, bytes] = {}
     for name, pipeline in sorted(compiled.items()):
@@ -190,6 +216,7 @@ def make_release(
             parameters=tuple(sorted(pipeline.parameters)),
             settings=settings,
             settings_digest=digest_of_value(settings),
+            sources_digest=pipeline.sources_digest(committed),
         )
         pipelines[name] = released
         files[released.file] = content

@@ -31,21 +31,33 @@ def resolve_image(
         CloudError: the build failed, or did not push what was asked for.
 
     """
+    found = find_image(catalog, cloud, name)
+    if found is not None:
+        return found
+    source = image_source(catalog, name)
+    repository = cloud.environment.images
+    reference = source.reference(repository)
+    build = cloud.builds.run_trigger(
+        IMAGE_TRIGGER,
+        commit=commit,
+        substitutions={"_TARGET": source.target, "_IMAGE": reference},
+        log=log,
+    )
+    digest = build.images.get(reference)
+    if digest is None:
+        raise CloudError(f"build {build.id} succeeded without pushing {reference}")
+    return f"{repository}/{name}@{digest}"
+
+
+def find_image(catalog: Catalog, cloud: Cloud, name: str) -> str | None:
+    """Return an image of this tree's sources by digest, if there is one; nothing is built.
+
+    On the embedded cloud there always is: it takes the files themselves.
+    """
     source = image_source(catalog, name)
     repository = cloud.environment.images
     local = cloud.addresses.local
     if local is not None:
         return record_image(local, f"{repository}/{name}", python_files_archive(catalog, name))
     digest = cloud.images.digest(repository, name, source.tag)
-    if digest is None:
-        reference = source.reference(repository)
-        build = cloud.builds.run_trigger(
-            IMAGE_TRIGGER,
-            commit=commit,
-            substitutions={"_TARGET": source.target, "_IMAGE": reference},
-            log=log,
-        )
-        digest = build.images.get(reference)
-        if digest is None:
-            raise CloudError(f"build {build.id} succeeded without pushing {reference}")
-    return f"{repository}/{name}@{digest}"
+    return f"{repository}/{name}@{digest}" if digest is not None else None

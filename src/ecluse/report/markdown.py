@@ -11,6 +11,7 @@ from ecluse.promotion.plan import Plan
 from ecluse.report.markup import code as _code
 from ecluse.report.markup import table as _table
 from ecluse.report.markup import text as _text
+from ecluse.report.terminal import because
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
@@ -85,20 +86,22 @@ def _verdict_sign(verdict: Verdict) -> str:
     return "⚠️" if verdict.warns else "⛔"
 
 
-def plan_report(plan: Plan) -> str:
+def plan_report(plan: Plan, notes: Sequence[str] = ()) -> str:
     """Return what a promotion would do."""
     rows = (
         (
             _text(action.pipeline),
             action.kind,
-            _text(", ".join(action.reasons)),
+            _text(because(action)),
             _code(short(action.live)) if action.live else "",
             _code(short(action.target)) if action.target else "",
         )
         for action in plan.actions
     )
     table = _table(("pipeline", "action", "because of", "live now", "would be"), rows)
-    return f"## Plan for {_text(plan.environment)}\n\nCommit {_code(plan.commit[:12])}\n\n{table}"
+    said = "".join(f"\n\n{_text(text)}" for text in (*plan.mass_changes, *notes))
+    commit = f"Commit {_code(plan.commit[:12])}"
+    return f"## Plan for {_text(plan.environment)}\n\n{commit}\n\n{table}{said}"
 
 
 def status_report(rows: Sequence[StatusRow]) -> str:

@@ -18,7 +18,7 @@ from ecluse.canonical import short
 from ecluse.cloud.run import FINISHED, Run, State, Task
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
-from ecluse.promotion.plan import Plan
+from ecluse.promotion.plan import Action, Plan
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.prune import Thing
 from ecluse.upkeep.status import StatusRow
@@ -144,11 +144,25 @@ def plan_table(plan: Plan) -> Table:
         table.add_row(
             f"  {escape(action.pipeline)}",
             _KINDS[action.kind],
-            ", ".join(action.reasons),
+            because(action),
             short(action.live) if action.live else "",
             short(action.target) if action.target else "",
         )
     return table
+
+
+def plan_lines(plan: Plan, notes: Sequence[str] = ()) -> Iterable[str]:
+    """Yield what there is to say of a plan as a whole, a line each."""
+    for text in plan.mass_changes:
+        yield f"  [cyan]{escape(text)}[/]"
+    for note in notes:
+        yield f"  [yellow]{escape(note)}[/]"
+
+
+def because(action: Action) -> str:
+    """Return why an action is done, and that a quick run will do where it does."""
+    smoke = " (a smoke run will do)" if action.qualification == "smoke" else ""
+    return f"{', '.join(action.reasons)}{smoke}"
 
 
 def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str]:

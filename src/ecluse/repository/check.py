@@ -107,6 +107,8 @@ def _check_parameters(
     ]
     if overrides is not None:
         written.append((("environments", environment.name, "parameters"), overrides.parameters))
+    if settings.smoke is not None:
+        written.append((("smoke", "parameters"), settings.smoke.parameters))
     for path, parameters in written:
         for name, value in parameters.items():
             problem = _parameter_problem(name, value, declared)

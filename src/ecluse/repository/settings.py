@@ -6,7 +6,7 @@ the field and the nearest right name.
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
@@ -153,8 +153,21 @@ class SampleData(_Settings):
         return self
 
 
+class Smoke(_Settings):
+    """What a quick qualifying run is given besides, or instead: few rounds, a table of samples."""
+
+    parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
+
+
 class PipelineSettings(_Settings):
-    """A pipeline's pipeline.yaml."""
+    """A pipeline's pipeline.yaml.
+
+    Attributes:
+        requalify: how a change proves itself that is none of the pipeline's own: only the runtime
+            image or the compiler moved. With `smoke` the qualifying run is a quick one.
+        smoke: what that run is given.
+
+    """
 
     description: str
     owner: str
@@ -164,8 +177,18 @@ class PipelineSettings(_Settings):
     schedule: Schedule | None = None
     after: Annotated[list[str], Field(min_length=1)] | None = None
     gates: list[Gate] = Field(default_factory=list)
+    requalify: Annotated[
+        Literal["full", "smoke"], Field(exclude_if=lambda requalify: requalify == "full")
+    ] = "full"
+    smoke: Smoke | None = None
     sample_data: SampleData | None = None
     bad_change: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _knows_what_a_smoke_run_is_given(self) -> Self:
+        if self.requalify == "smoke" and self.smoke is None:
+            raise ValueError("`requalify: smoke` needs `smoke: {parameters: {…}}` beside it")
+        return self
 
     def delivered(self) -> dict[str, Any]:
         """Return the part that reaches the cloud, as plain values: what a release freezes.
@@ -200,11 +223,13 @@ class PipelineSettings(_Settings):
         *,
         runtime_image: str,
         commit: str,
+        smoke: bool = False,
     ) -> dict[str, Parameter]:
         """Return the runtime parameters of a run in an environment, placeholders filled in.
 
         The pipeline's own for this environment come before its common ones, and those before the
-        environment's, which hold for every pipeline that declares a parameter of the name.
+        environment's, which hold for every pipeline that declares a parameter of the name. In a
+        quick qualifying run those of `smoke` come first of all.
         """
         overrides = self.environments.get(environment.name, Overrides())
         values = {
@@ -218,6 +243,8 @@ class PipelineSettings(_Settings):
         }
         general = {name: v for name, v in environment.parameters.items() if name in declared}
         merged = {**general, **self.parameters, **overrides.parameters}
+        if smoke and self.smoke is not None:
+            merged |= self.smoke.parameters
         return {name: _filled(value, values) for name, value in merged.items()}
 
 

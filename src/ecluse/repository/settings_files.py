@@ -26,7 +26,7 @@ from ecluse.repository.yaml_source import (
     read_yaml,
 )
 
-_WITH_PLACEHOLDERS = ("parameters", "environments")
+_WITH_PLACEHOLDERS = ("parameters", "environments", "smoke")
 _Model = TypeVar("_Model", bound=BaseModel)
 _FIELD = re.compile(r"[a-z][a-z0-9_]*")
 
