@@ -151,7 +151,7 @@ def test_a_slice_is_a_metric_like_any_other() -> None:
         ),
         ({"duration": "run", "max": "90m"}, "takes at most 1 h 30 min"),
         ({"duration": "train", "min": "45s"}, "takes at least 45 s"),
-        ({"cost": "run", "max": "3.5 EUR"}, "costs at most 3.50 EUR, estimated"),
+        ({"cost": "run", "max": "3.5 EUR"}, "costs at most 3.5 EUR, estimated"),
         ({"freshness": "v.newest", "max_age": "7d"}, "newest row at most 7 d old"),
         ({"custom": "fairness"}, "the custom gate `fairness`"),
     ],

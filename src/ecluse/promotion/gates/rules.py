@@ -23,7 +23,7 @@ def rule_of(gate: Gate) -> str:
             assert gate.max is not None, "a gate on a duration has a limit"
             return f"takes at most {_time(gate.max)}"
         case CostGate():
-            return f"costs at most {gate.max.amount:,.2f} {gate.max.currency}, estimated"
+            return f"costs at most {gate.max}, estimated"
         case FreshnessGate():
             return f"newest row at most {_time(gate.max_age)} old"
         case CustomGate():
