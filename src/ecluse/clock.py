@@ -1,11 +1,17 @@
 """Time: always UTC, always written as RFC 3339 with whole seconds."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 
 def now() -> datetime:
     """Return the present moment, in UTC."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def steady() -> float:
+    """Return the seconds since some moment in the past, by a clock that nobody sets."""
+    return time.monotonic()
 
 
 def rfc3339(moment: datetime) -> str:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ecluse.errors import EcluseError
 from ecluse.ledger.lease import Lease
 from ecluse.ledger.records import Entry, Head, Ledger
 
@@ -15,7 +14,7 @@ class _Page:
 
     entries: Mapping[str, Entry]
     done: bool = False
-    error: EcluseError | None = field(default=None)
+    error: BaseException | None = field(default=None)
 
 
 class Journal:
@@ -29,6 +28,7 @@ class Journal:
         self._ledger = ledger
         self._lease = lease
         self._head = ledger.fence(lease.token)
+        self._in_doubt = False
         self._pages: list[_Page] = []
         self._gathering = threading.Lock()
         self._writing = threading.Lock()
@@ -42,30 +42,47 @@ class Journal:
         """Make entries the present of their pipelines, together.
 
         Raises:
-            LeaseLost: the lease is another's by now; nothing was written.
+            LeaseLost: the lease is another's by now.
             LedgerMoved: the head was changed past the lease; nothing was written.
+            CloudError: it could not be written, or nobody can tell whether it was.
 
         """
         page = _Page(entries)
         with self._gathering:
             self._pages.append(page)
-        with self._writing:
-            if not page.done:
-                self._write()
+        while not page.done:
+            with self._writing:
+                if not page.done:
+                    self._write()
         if page.error is not None:
             raise page.error
         return self._head
 
     def _write(self) -> None:
-        with self._gathering:
-            pages, self._pages = self._pages, []
-        gathered = {name: entry for page in pages for name, entry in page.entries.items()}
-        error: EcluseError | None = None
+        pages = self._gathered()
+        entries = {name: entry for page in pages for name, entry in page.entries.items()}
+        error: BaseException | None = None
         try:
             self._lease.check()
-            self._head = self._ledger.commit(self._head, gathered, token=self._lease.token)
-        except EcluseError as refused:
-            error = refused
-        finally:
-            for page in pages:
-                page.done, page.error = True, error
+            if self._in_doubt:
+                self._head = self._ledger.fence(self._lease.token)
+                self._in_doubt = False
+            self._head = self._ledger.commit(self._head, entries, token=self._lease.token)
+        except BaseException as failure:  # noqa: BLE001  whoever waits for it raises it
+            self._in_doubt = True
+            error = failure
+        for page in pages:
+            page.done, page.error = True, error
+
+    def _gathered(self) -> list[_Page]:
+        """Take the pages that go out now: in order, and of each pipeline one entry at a time."""
+        taken: list[_Page] = []
+        named: set[str] = set()
+        with self._gathering:
+            for page in self._pages:
+                if named & page.entries.keys():
+                    break
+                named |= page.entries.keys()
+                taken.append(page)
+            del self._pages[: len(taken)]
+        return taken

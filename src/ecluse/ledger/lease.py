@@ -11,7 +11,6 @@ import os
 import platform
 import socket
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
@@ -95,10 +94,10 @@ class Lease:
         self._address = address
         self._holding = holding
         self._generation = generation
-        self._renewed = time.monotonic()
+        self._renewed = clock.steady()
         self._ended = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._keep_renewed, name="lease", daemon=True)
 
     @property
     def token(self) -> int:
@@ -112,13 +111,9 @@ class Lease:
             LeaseLost: it was taken over, or could not be renewed in time.
 
         """
-        overdue = time.monotonic() - self._renewed > self._holding.seconds
+        overdue = clock.steady() - self._renewed > self._holding.seconds
         if self._lost.is_set() or overdue:
-            raise LeaseLost(
-                "the lease was not renewed in time, and somebody else may have it now",
-                where=self._address,
-                fix="run the same command again: it joins what was begun",
-            )
+            raise self._loss("the lease was not renewed in time, and somebody else may have it now")
 
     def __enter__(self) -> Self:
         """Begin to renew it."""
@@ -135,27 +130,76 @@ class Lease:
         self._ended.set()
         self._thread.join(_PATIENCE_SECONDS)
         # Who cannot give it back lets it run out.
-        if not self._lost.is_set() and not self._thread.is_alive():
-            with suppress(PreconditionFailed, EcluseError):
-                self._write(released=True)
+        if not self._thread.is_alive():
+            with suppress(EcluseError):
+                self.release()
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Make it last anew.
+
+        Raises:
+            LeaseLost: somebody else has it.
+            CloudError: it could not be renewed now; maybe the next time.
+
+        """
+        self._write(released=False)
+
+    def release(self) -> None:
+        """Give it back, so that nobody needs to wait until it has run out.
+
+        Raises:
+            LeaseLost: somebody else has it.
+            CloudError: it could not be given back: it runs out.
+
+        """
+        if not self._lost.is_set():
+            self._write(released=True)
+
+    def _keep_renewed(self) -> None:
         while not self._ended.wait(self._holding.seconds / _RENEWALS):
             try:
-                self._write(released=False)
-            except PreconditionFailed:
-                self._lost.set()
+                self.renew()
+            except LeaseLost:
                 return
             except EcluseError:
                 continue  # `check` says no once it is overdue
 
     def _write(self, *, released: bool) -> None:
-        began = time.monotonic()
+        began = clock.steady()
         changed = self._holding.model_copy(
             update={"renewed": clock.now(), "released": released, "nonce": uuid.uuid4().hex}
         )
-        self._generation = _write(self._storage, self._address, changed, self._generation)
-        self._renewed = began
+        content = _content(changed)
+        while True:
+            try:
+                self._generation = self._storage.write(
+                    self._address, content, if_generation=self._generation
+                )
+            except PreconditionFailed:
+                self._generation = self._own_generation()
+            else:
+                self._renewed = began
+                return
+
+    def _own_generation(self) -> int:
+        """Return the object's generation if it still says that the lease is ours.
+
+        Then it was we who changed it: in a try that we took for failed.
+        """
+        found = self._storage.read(self._address)
+        if found is not None:
+            holding = _parsed(found.content, self._address)
+            if (holding.token, holding.process) == (self.token, self._holding.process):
+                return found.generation
+        self._lost.set()
+        raise self._loss("somebody else has the lease now")
+
+    def _loss(self, what: str) -> LeaseLost:
+        return LeaseLost(
+            what,
+            where=self._address,
+            fix="run the same command again: it joins what was begun",
+        )
 
 
 def acquire(
@@ -182,14 +226,14 @@ def acquire(
         Interrupted: `stop` was set first.
 
     """
-    deadline = time.monotonic() + (claim.wait.total_seconds() if claim.wait is not None else 0)
+    deadline = clock.steady() + (claim.wait.total_seconds() if claim.wait is not None else 0)
     watched: tuple[int, float] = (-1, 0.0)
     told = 0
     while True:
         found = storage.read(address)
         holding = _parsed(found.content, address) if found is not None else None
         generation = found.generation if found is not None else 0
-        now = time.monotonic()
+        now = clock.steady()
         if generation != watched[0]:
             watched = (generation, now)
         if holding is None or claim.take_over or _is_free(holding, unchanged=now - watched[1]):
@@ -233,7 +277,7 @@ def _taken(
         nonce=uuid.uuid4().hex,
     )
     try:
-        written = _write(storage, address, holding, generation)
+        written = storage.write(address, _content(holding), if_generation=generation)
     except PreconditionFailed:
         return None
     return Lease(storage, address, holding, written)
@@ -294,15 +338,8 @@ def _started(pid: int) -> str:
     return "" if fields[0] == "Z" else fields[19]
 
 
-def _write(storage: Storage, address: str, holding: Holding, generation: int) -> int:
-    content = holding.model_dump_json(indent=1).encode()
-    try:
-        return storage.write(address, content, if_generation=generation)
-    except PreconditionFailed:
-        found = storage.read(address)
-        if found is not None and found.content == content:
-            return found.generation  # the write went through, and only its answer was lost
-        raise
+def _content(holding: Holding) -> bytes:
+    return holding.model_dump_json(indent=1).encode()
 
 
 def _parsed(content: bytes, where: str) -> Holding:

@@ -20,7 +20,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from ecluse.canonical import digest_of_value
 from ecluse.cloud.storage import PreconditionFailed, Storage
-from ecluse.errors import LeaseLost, LedgerMoved, Refused
+from ecluse.errors import CloudError, LeaseLost, LedgerMoved, Refused
 from ecluse.release.manifest import Digest, ImageReference
 from ecluse.repository.settings import Environment
 
@@ -194,6 +194,7 @@ class Ledger:
         Raises:
             LedgerMoved: the head changed since it was read.
             LeaseLost: it was changed by the holder of a newer lease.
+            CloudError: it could not be written, or nobody can tell whether it was.
 
         """
         _refuse_lesser(token, head, self._head)
@@ -258,13 +259,13 @@ class Ledger:
             changed.model_dump(mode="json"), sort_keys=True, indent=1, ensure_ascii=False
         ).encode()
         try:
-            generation = self._storage.write(
-                self._head, content, if_generation=head.generation or ABSENT
-            )
-        except PreconditionFailed:
+            generation = self._storage.write(self._head, content, if_generation=head.generation)
+        except (PreconditionFailed, CloudError) as error:
             now = self.head()
             if now.nonce == changed.nonce:
                 return now  # the write went through, and only its answer was lost
+            if isinstance(error, CloudError):
+                raise
             _refuse_lesser(changed.fence, now, self._head)
             raise LedgerMoved(
                 "the ledger was changed by somebody else in the meantime",
