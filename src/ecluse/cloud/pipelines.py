@@ -50,6 +50,13 @@ _LISTED: Final = (
     "template_metadata.version",
 )
 _PAGE_SIZE: Final = 100
+_UNDER_WAY: Final = (
+    "PIPELINE_STATE_QUEUED",
+    "PIPELINE_STATE_PENDING",
+    "PIPELINE_STATE_RUNNING",
+    "PIPELINE_STATE_CANCELLING",
+    "PIPELINE_STATE_PAUSED",
+)
 
 
 class Pipelines:
@@ -134,6 +141,7 @@ class Pipelines:
         *,
         labels: Mapping[str, str] | None = None,
         since: datetime | None = None,
+        under_way: bool = False,
         limit: int = 1000,
     ) -> Iterator[Run]:
         """Yield runs, the newest first, without their tasks; whoever has seen enough stops.
@@ -141,12 +149,16 @@ class Pipelines:
         Args:
             labels: only runs with these labels, as they are in the cloud.
             since: only runs created at this time or later.
+            under_way: only runs that have not ended.
             limit: no more than so many.
 
         """
         conditions = [f'labels.{key}="{value}"' for key, value in (labels or {}).items()]
         if since is not None:
             conditions.append(f'create_time>="{clock.rfc3339(since)}"')
+        if under_way:
+            states = " OR ".join(f'state="{state}"' for state in _UNDER_WAY)
+            conditions.append(f"({states})")
         request = {
             "parent": self._parent,
             "filter": " AND ".join(conditions),
@@ -160,6 +172,24 @@ class Pipelines:
         )
         jobs = (job for page in pages for job in page.pipeline_jobs)
         yield from (_run(job) for job in islice(jobs, limit))
+
+    def wait_for_room(self, most: int, labels: Mapping[str, str], stop: Event) -> None:
+        """Return once fewer than so many runs with some labels are under way.
+
+        Runs that a schedule started do not count.
+
+        Raises:
+            Interrupted: `stop` was set first.
+
+        """
+        while not self.has_room(most, labels):
+            if stop.wait(self._poll_seconds):
+                raise Interrupted("stopped while it waited for other runs to end")
+
+    def has_room(self, most: int, labels: Mapping[str, str]) -> bool:
+        """Whether fewer than so many runs with some labels are under way, whoever started them."""
+        found = self.list(labels=labels, under_way=True)
+        return sum(1 for run in islice((r for r in found if not r.schedule), most)) < most
 
     def wait(self, run: Run, seen: Callable[[Run], None], stop: Event) -> Run:
         """Follow a run to its end, showing it each time it was looked at.

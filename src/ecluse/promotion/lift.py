@@ -167,9 +167,16 @@ class Lift:
             parameters={**parameters, "run_key": run_id},
             labels=run_labels(pipeline, self._cloud, self._order.release.commit),
         )
+        # A run that was begun before has its place in the budget already: it is only joined.
+        begun = run is not None and run.id == run_id and not run.finished
         if self._order.detach:
-            return self._started(request)
+            return self._started(request, begun=begun)
         with self._cloud.run_slots.taken(self._stop):
+            if not begun:
+                # Earlier promotions may have left runs under way, detached or interrupted.
+                self._cloud.pipelines.wait_for_room(
+                    self._cloud.run_slots.number, self._ours, self._stop
+                )
             return self._cloud.pipelines.wait(
                 self._created(request),
                 lambda seen: self._watcher.running(self._name, seen),
@@ -181,10 +188,17 @@ class Lift:
         self._watcher.step(self._name, f"run {run.id}")
         return run
 
-    def _started(self, request: RunRequest) -> Run:
+    @property
+    def _ours(self) -> dict[str, str]:
+        """The labels of every run that was started for this environment."""
+        return {"ecluse-environment": naming.label(self._cloud.environment.name)}
+
+    def _started(self, request: RunRequest, *, begun: bool) -> Run:
         """Create a run that nobody waits for, if the environment's budget has room for it."""
         slots = self._cloud.run_slots
-        if not slots.keep():
+        if begun:
+            return self._created(request)
+        if not self._cloud.pipelines.has_room(slots.number, self._ours) or not slots.keep():
             raise HeldBack(
                 f"as many runs are under way as the budget allows: {slots.number}",
                 where=self._name,

@@ -17,6 +17,7 @@ from kfp.registry import ApiAuth, RegistryClient
 from ecluse.cloud.keys import verifies
 from ecluse.cloud.registry import Registry
 from ecluse.cloud.storage import PreconditionFailed, StoredObject
+from ecluse.errors import Interrupted
 from tests.ecluse.cloud.place import Place, Struck, Way, unused
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -313,6 +314,20 @@ class Ordered:
     def __exit__(self, *_: object) -> None:
         self._fired += [rule["fired"] for rule in self._faults.rules]
         self._faults.clear()
+
+
+@way
+def asking_for_room(place: Place, name: str, struck: Struck) -> None:
+    pipelines = place.cloud.pipelines
+    run = pipelines.create(place.request(name))
+    pipelines.wait(run, lambda _: None, Event())
+    stop = Event()
+    with struck:
+        pipelines.wait_for_room(1, {"ecluse-pipeline": "quiet"}, stop)
+        assert not pipelines.has_room(0, {})
+    stop.set()
+    with pytest.raises(Interrupted):
+        pipelines.wait_for_room(0, {}, stop)
 
 
 @pytest.mark.parametrize("name", WAYS)
