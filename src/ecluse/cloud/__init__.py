@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ecluse.cloud.packages import Packages
     from ecluse.cloud.pipelines import Pipelines
     from ecluse.cloud.registry import Registry
+    from ecluse.cloud.schedules import Schedules
     from ecluse.cloud.storage import Storage
     from ecluse.ledger.records import Ledger
 
@@ -129,6 +130,13 @@ class Cloud:
         from ecluse.cloud.pipelines import Pipelines
 
         return self._connected(Pipelines)
+
+    @property
+    def schedules(self) -> "Schedules":
+        """Vertex AI's schedules."""
+        from ecluse.cloud.schedules import Schedules
+
+        return self._connected(Schedules)
 
     @property
     def registry(self) -> "Registry":

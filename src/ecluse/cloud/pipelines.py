@@ -15,6 +15,7 @@ from ecluse import clock
 from ecluse.cloud import Addresses
 from ecluse.cloud.calls import ONCE, Calls
 from ecluse.cloud.failures import translated
+from ecluse.cloud.job import pipeline_job
 from ecluse.cloud.run import Artifact, Run, RunRequest, State, Task
 from ecluse.errors import Interrupted, Refused
 from ecluse.repository.settings import Environment
@@ -88,30 +89,11 @@ class Pipelines:
     def create(self, request: RunRequest) -> Run:
         """Create a run, or join the one that has its id, if that runs the very same thing.
 
-        The job's spec stays empty: the service takes the registry's bytes, and no second copy of
-        the pipeline can differ from them.
-
         Raises:
             Refused: the id is taken by a run of something else.
 
         """
-        environment = self._environment
-        job = aiplatform_v1.PipelineJob(
-            display_name=request.display_name,
-            template_uri=request.template,
-            labels=dict(request.labels),
-            service_account=environment.service_account,
-            runtime_config={
-                "gcs_output_directory": f"{environment.bucket}/runs",
-                "parameter_values": dict(request.parameters),
-            },
-        )
-        if environment.network:
-            job.network = environment.network
-        if environment.encryption_key:
-            job.encryption_spec = aiplatform_v1.EncryptionSpec(
-                kms_key_name=environment.encryption_key
-            )
+        job = pipeline_job(self._environment, request)
         name = self.resource_name(request.run_id)
         try:
             # Safe to repeat: the id is ours, and a second create finds the first one's job.

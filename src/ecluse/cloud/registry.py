@@ -24,6 +24,7 @@ from ecluse.errors import ReleaseAltered
 from ecluse.repository.settings import Environment
 
 _T = TypeVar("_T")
+_PAGE_SIZE = 1000
 
 LIVE_TAG = "live"
 """The tag on the version that the ledger says is live. For people: nothing runs by tag."""
@@ -155,6 +156,19 @@ class Registry:
         wanted = list(dict.fromkeys(packages))
         found = self._calls.side_by_side(self.live_digest, wanted)
         return dict(zip(wanted, found, strict=True))
+
+    def packages(self) -> tuple[str, ...]:
+        """Return the names of all packages, sorted."""
+        request = {"parent": self._parent, "page_size": _PAGE_SIZE}
+        pages = self._calls.pages(
+            f"{self._parent}/packages",
+            lambda token: self._metadata.list_packages({**request, "page_token": token}, **ONCE),
+        )
+        return tuple(
+            sorted(
+                str(package.name).rsplit("/", 1)[1] for page in pages for package in page.packages
+            )
+        )
 
     def ensure_repository(self) -> None:
         """Create the repository unless it exists. The embedded cloud's set-up."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from ecluse.cloud.job import JobRequest
+
 State = Literal[
     "pending",
     "running",
@@ -19,24 +21,16 @@ FINISHED: frozenset[State] = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class RunRequest:
+@dataclass(frozen=True, kw_only=True)
+class RunRequest(JobRequest):
     """What a run is created from.
 
     Attributes:
         run_id: its id.
-        display_name: its name in the console.
-        template: the compiled pipeline's address, by digest.
-        parameters: runtime parameters.
-        labels: its labels.
 
     """
 
     run_id: str
-    display_name: str
-    template: str
-    parameters: Mapping[str, Any]
-    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

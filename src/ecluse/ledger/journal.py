@@ -38,6 +38,15 @@ class Journal:
         """The present, as this journal last read or wrote it."""
         return self._head
 
+    def check(self) -> None:
+        """Make sure that what the ledger says may still be made true in the cloud by us.
+
+        Raises:
+            LeaseLost: the lease may be another's by now.
+
+        """
+        self._lease.check()
+
     def add(self, entries: Mapping[str, Entry]) -> Head:
         """Make entries the present of their pipelines, together.
 

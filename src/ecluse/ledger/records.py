@@ -22,7 +22,7 @@ from ecluse.canonical import digest_of_value
 from ecluse.cloud.storage import PreconditionFailed, Storage
 from ecluse.errors import CloudError, LeaseLost, LedgerMoved, Refused
 from ecluse.release.manifest import Digest, ImageReference
-from ecluse.repository.settings import Environment
+from ecluse.repository.settings import Environment, PipelineSettings
 
 ABSENT = 0
 """The generation of a head that does not exist yet."""
@@ -99,6 +99,10 @@ class Entry(BaseModel):
     def is_live(self) -> bool:
         """Whether the pipeline is live with this entry."""
         return self.action != "retire"
+
+    def parsed_settings(self) -> PipelineSettings:
+        """Return the frozen settings as the model that people's files are read into."""
+        return PipelineSettings.model_validate({"description": "", **self.settings})
 
 
 class Head(BaseModel):

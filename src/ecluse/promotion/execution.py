@@ -34,6 +34,7 @@ from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
 from ecluse.release.store import publish_release
 from ecluse.repository.duration import parse_duration
+from ecluse.upkeep.convergence.converging import Unchanged
 
 log = logging.getLogger(__name__)
 
@@ -192,6 +193,13 @@ class _Promotion:
         self._unqualified = unqualified
         self._stop = Event()
         self._outcomes: dict[str, Outcome] = {}
+        planned = {action.pipeline for action in plan.actions}
+        # A promotion that was killed may have retired them in the ledger and not in the cloud.
+        self._retired = () if terms.only else tuple(sorted(journal.head.pipelines.keys() - planned))
+        unchanged = [action.pipeline for action in plan.actions if action.kind == "unchanged"]
+        self._unchanged = Unchanged(
+            order.cloud, journal.head, [*unchanged, *self._retired], allowed=journal.check
+        )
 
     def run(self) -> tuple[Outcome, ...]:
         self._lift([action for action in self._plan.actions if action.kind != "retire"])
@@ -208,7 +216,21 @@ class _Promotion:
                     self._outcomes[action.pipeline] = Outcome(
                         action.pipeline, "unchanged", action.live, None
                     )
+        for pipeline in self._retired:
+            outcome = self._still_retired(pipeline)
+            if outcome is not None:
+                self._outcomes[pipeline] = outcome
         return tuple(self._outcomes[name] for name in sorted(self._outcomes))
+
+    def _still_retired(self, pipeline: str) -> Outcome | None:
+        """Return the outcome of a pipeline that was retired before, if there was anything to do."""
+        try:
+            mended = self._unchanged.mended(pipeline)
+        except EcluseError as error:
+            return Outcome(pipeline, "failed", None, None, error=error)
+        for each in mended:
+            self._watcher.step(pipeline, f"{each.difference.kind}: {each.done}")
+        return Outcome(pipeline, "retired", None, None) if mended else None
 
     def _lift(self, actions: Sequence[Action]) -> None:
         lifted = {action.pipeline: action for action in actions}
@@ -266,7 +288,13 @@ class _Promotion:
     def _done(self, action: Action) -> Outcome:
         override = self._order.override if action.pipeline in self._unqualified else ""
         lift = Lift(
-            self._order, action, self._journal, self._watcher, self._stop, override=override
+            self._order,
+            action,
+            self._journal,
+            self._watcher,
+            self._stop,
+            self._unchanged,
+            override=override,
         )
         try:
             return _WAYS[action.kind](lift)

@@ -1,6 +1,6 @@
 """The lift of one pipeline into an environment: upload, run, gate, qualify, activate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from threading import Event
 from typing import Any
@@ -12,6 +12,7 @@ from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.cloud.run import Run, RunRequest
 from ecluse.errors import EcluseError, GateRefused, HeldBack, Interrupted, ReleaseAltered, RunFailed
+from ecluse.labels import ENVIRONMENT, run_labels
 from ecluse.ledger.attempts import Attempts
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
@@ -23,6 +24,7 @@ from ecluse.promotion.plan import Action, standing_parameters
 from ecluse.release.manifest import Release, ReleasedPipeline
 from ecluse.release.resources import task_resources
 from ecluse.repository.gate_settings import PlacedGate
+from ecluse.upkeep.convergence.converging import Mended, Unchanged, converge
 
 _STOPPED = "stopped before it went live; the run goes on, and the same command joins it"
 
@@ -62,6 +64,7 @@ class Lift:
         journal: Journal,
         watcher: Watcher,
         stop: Event,
+        unchanged: Unchanged,
         *,
         override: str = "",
     ) -> None:
@@ -74,6 +77,7 @@ class Lift:
         self._champion = journal.head.live(action.pipeline)
         self._watcher = watcher
         self._stop = stop
+        self._unchanged = unchanged
         self._override = override
         self._live = action.live
         self._name = action.pipeline
@@ -88,12 +92,8 @@ class Lift:
         )
 
     def converge(self) -> Outcome:
-        """Move the `live` tag to what the ledger says is live, if it is elsewhere."""
-        live = self._champion
-        assert live is not None, "only what is live is unchanged"
-        if self._cloud.registry.live_digest(live.package) != live.digest:
-            self._cloud.registry.tag_live(live.package, live.digest)
-            self._watcher.step(self._name, f"the `live` tag is on {short(live.digest)} again")
+        """Make the cloud again as the ledger says, where it is not; nothing else is touched."""
+        self._tell(self._unchanged.mended(self._name))
         return Outcome(self._name, "unchanged", self._action.live, self._action.target)
 
     def retire(self) -> Outcome:
@@ -115,12 +115,10 @@ class Lift:
                 "restores": None,
             }
         )
-        self._journal.add({self._name: entry})
+        head = self._journal.add({self._name: entry})
         self._live = None
-        packages = {pipeline.package for pipeline in self._order.release.pipelines.values()}
-        if live.package not in packages:
-            self._cloud.registry.untag_live(live.package)
         self._watcher.step(self._name, "retired")
+        self._tell(converge(self._cloud, head, [self._name], allowed=self._journal.check))
         return Outcome(self._name, "retired", None, None)
 
     def promote(self) -> Outcome:
@@ -165,7 +163,13 @@ class Lift:
             display_name=f"{self._name} {environment.name} {short(pipeline.digest)}",
             template=environment.template_uri(pipeline.package, pipeline.digest),
             parameters={**parameters, "run_key": run_id},
-            labels=run_labels(pipeline, self._cloud, self._order.release.commit),
+            labels=run_labels(
+                environment,
+                pipeline.parsed_settings(),
+                pipeline=self._name,
+                digest=pipeline.digest,
+                commit=self._order.release.commit,
+            ),
         )
         # A run that was begun before has its place in the budget already: it is only joined.
         begun = run is not None and run.id == run_id and not run.finished
@@ -191,7 +195,7 @@ class Lift:
     @property
     def _ours(self) -> dict[str, str]:
         """The labels of every run that was started for this environment."""
-        return {"ecluse-environment": naming.label(self._cloud.environment.name)}
+        return {ENVIRONMENT: naming.label(self._cloud.environment.name)}
 
     def _started(self, request: RunRequest, *, begun: bool) -> Run:
         """Create a run that nobody waits for, if the environment's budget has room for it."""
@@ -311,16 +315,14 @@ class Lift:
         )
         if self._stop.is_set():
             raise Interrupted(_STOPPED, where=run.name)
-        self._journal.add({self._name: entry})
+        head = self._journal.add({self._name: entry})
         self._live = pipeline.digest
-        self._cloud.registry.tag_live(pipeline.package, pipeline.digest)
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
-        schedule = pipeline.parsed_settings().schedule_in(self._cloud.environment.name)
-        if schedule is not None:
-            self._watcher.step(
-                self._name,
-                f"schedule {schedule.cron} ({schedule.time_zone}) noted; not created yet",
-            )
+        self._tell(converge(self._cloud, head, [self._name], allowed=self._journal.check))
+
+    def _tell(self, mended: Iterable[Mended]) -> None:
+        for each in mended:
+            self._watcher.step(self._name, f"{each.difference.kind}: {each.done}")
 
 
 def run_parameters(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[str, Any]:
@@ -331,17 +333,3 @@ def run_parameters(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dic
         runtime_image=pipeline.runtime_image or "",
         commit=commit,
     )
-
-
-def run_labels(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[str, str]:
-    """Return the labels of a pipeline's run in an environment."""
-    settings = pipeline.parsed_settings()
-    ours = {
-        "ecluse-environment": cloud.environment.name,
-        "ecluse-pipeline": pipeline.name,
-        "ecluse-digest": pipeline.digest,
-        "ecluse-commit": commit,
-        "ecluse-owner": settings.owner,
-    }
-    encoded = {key: naming.label(value) for key, value in ours.items()}
-    return {**cloud.environment.labels, **settings.labels, **encoded}

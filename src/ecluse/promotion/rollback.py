@@ -6,7 +6,7 @@ converged from the ledger. A rollback that was ended anywhere is simply run agai
 nothing happened, and after it the pipelines are found back, and converged.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -35,6 +35,7 @@ from ecluse.promotion.return_plan import (
     undone,
 )
 from ecluse.release.manifest import ReleasedPipeline
+from ecluse.upkeep.convergence.converging import converge
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def roll_back(
             )
         for back in plan.changes:
             watcher.step(back.pipeline, _done(back, head.environment))
-        _converge(retreat.cloud, head, [b.pipeline for b in plan.returns if b.kind != "stays"])
+        names = [back.pipeline for back in plan.returns if back.kind != "stays"]
+        for each in converge(retreat.cloud, head, names, allowed=journal.check):
+            watcher.step(each.difference.pipeline, f"{each.difference.kind}: {each.done}")
     return plan
 
 
@@ -290,18 +293,3 @@ def _done(back: Return, environment: str) -> str:
     if back.target is None:
         return f"no longer live in {environment}"
     return f"{short(back.target.digest)} of {label(back.target)} is live again in {environment}"
-
-
-def _converge(cloud: Cloud, head: Head, names: Collection[str]) -> None:
-    """Put the `live` tag of some pipelines' packages where the ledger says, or take it away."""
-    owners = {entry.package: entry for entry in head.all_live.values()}
-    packages = sorted({head.pipelines[name].package for name in names})
-
-    def one(package: str) -> None:
-        owner = owners.get(package)
-        if owner is None:
-            cloud.registry.untag_live(package)
-        elif cloud.registry.live_digest(package) != owner.digest:
-            cloud.registry.tag_live(package, owner.digest)
-
-    cloud.calls.side_by_side(one, packages)

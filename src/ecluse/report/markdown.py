@@ -12,6 +12,8 @@ from ecluse.report.markup import code as _code
 from ecluse.report.markup import table as _table
 from ecluse.report.markup import text as _text
 from ecluse.report.terminal import because
+from ecluse.upkeep.convergence.converging import Mended
+from ecluse.upkeep.drift import Drift
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.status import StatusRow
 
@@ -140,6 +142,27 @@ def history_report(environment: str, pipeline: str, rows: Iterable[HistoryRow]) 
     columns = ("#", "when", "what", "digest", "version", "commit", "by", "why")
     heading = f"## History of {_text(pipeline)} in {_text(environment)}"
     return f"{heading}\n\n{_table(columns, cells)}"
+
+
+def drift_report(drift: Drift) -> str:
+    """Return what is not as the ledger says, and what became of it."""
+    heading = f"## Drift in {_text(drift.environment)}"
+    if not drift.found:
+        return f"{heading}\n\n✅ Everything is as the ledger says.\n"
+    cells = (
+        (
+            _text(each.difference.pipeline),
+            _text(str(each.difference)),
+            f"✅ {_text(each.done)}" if each.done else f"⚠️ {_said_next(drift, each)}",
+        )
+        for each in drift.found
+    )
+    return f"{heading}\n\n{_table(('pipeline', 'what', 'what became of it'), cells)}"
+
+
+def _said_next(drift: Drift, each: Mended) -> str:
+    error = f"{_text(each.error.what)}; " if each.error is not None else ""
+    return f"{error}{_code(drift.advice(each))}"
 
 
 def said(reason: str, override: str, break_glass: str) -> str:

@@ -19,6 +19,7 @@ from ecluse.cloud.run import FINISHED, Run, State, Task
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Action, Plan
+from ecluse.upkeep.drift import Drift
 from ecluse.upkeep.history import HistoryRow
 from ecluse.upkeep.prune import Thing
 from ecluse.upkeep.status import StatusRow
@@ -255,6 +256,23 @@ def said(reason: str, override: str, break_glass: str) -> Text:
     if reason:
         parts.append(Text(reason))
     return Text("; ").join(parts)
+
+
+def drift_table(drift: Drift) -> Table:
+    """Return a table of what is not as the ledger says, each with what became of it or to do."""
+    table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
+    table.add_column("  pipeline", no_wrap=True)
+    table.add_column("what", overflow="fold")
+    table.add_column("next", overflow="fold")
+    for each in drift.found:
+        mark = "[green]✓[/]" if each.done else "[red]✗[/]"
+        then = escape(each.done or drift.advice(each))
+        if each.error is not None:
+            then = f"[red]{escape(each.error.what)}[/] → {then}"
+        table.add_row(
+            f"{mark} {escape(each.difference.pipeline)}", escape(str(each.difference)), then
+        )
+    return table
 
 
 def run_summary(run: Run) -> str:
