@@ -104,6 +104,12 @@ class Entry(BaseModel):
         """Return the frozen settings as the model that people's files are read into."""
         return PipelineSettings.model_validate({"description": "", **self.settings})
 
+    @property
+    def exceptions(self) -> tuple[str, ...]:
+        """What was done past a check to make this so, in words: every report shows them."""
+        said = {"break-glass": self.break_glass, "override": self.override, "freeze": self.freeze}
+        return tuple(f"{name}: {why}" for name, why in said.items() if why)
+
 
 class Head(BaseModel):
     """The present of an environment.

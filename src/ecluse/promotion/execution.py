@@ -14,9 +14,11 @@ from functools import partial
 from graphlib import TopologicalSorter
 from threading import Event
 
+from ecluse import clock
 from ecluse.cloud import Cloud
 from ecluse.errors import (
     EcluseError,
+    Frozen,
     GateRefused,
     HeldBack,
     Interrupted,
@@ -29,6 +31,7 @@ from ecluse.ledger.lease import Holding
 from ecluse.ledger.qualification import Qualifications
 from ecluse.promotion.alone import alone
 from ecluse.promotion.descent import by_record, refuse_backwards
+from ecluse.promotion.freeze import refuse_frozen, window_at
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
@@ -69,9 +72,11 @@ class Terms:
 def draw_plan(order: Order, *, only: Sequence[str] = ()) -> Plan:
     """Return what a promotion would do now. Reads the ledger once, and changes nothing."""
     cloud = order.cloud
-    return make_plan(
+    plan = make_plan(
         order.release, cloud.ledger.head(), cloud.environment, only=only, rerun=order.rerun
     )
+    window = window_at(cloud.environment.freezes, clock.now()) if plan.changes else None
+    return plan.model_copy(update={"freeze": window.words}) if window is not None else plan
 
 
 def promote(
@@ -95,6 +100,7 @@ def promote(
         LeaseHeld: somebody else is at work here; nothing was done.
         PlanMoved: it would not be what was expected; nothing was done.
         NotDescendant: it would go backwards; nothing was done.
+        Frozen: nothing may go live here now; nothing was done.
         NotQualified: the environment below did not qualify something; nothing was done.
         Refused: the release cannot be kept; nothing was done.
 
@@ -115,6 +121,9 @@ def promote(
         refuse_backwards(
             order.release, journal.head, plan, descends=partial(_descends, order, terms)
         )
+        if plan.changes:
+            # Looked at again when something goes live: a run may last until a freeze begins.
+            refuse_frozen(cloud.environment, clock.now(), override=order.override)
         unqualified = _unqualified(order, plan, terms.below) if terms.below is not None else {}
         for pipeline, refused in unqualified.items():
             if not order.override:
@@ -167,7 +176,7 @@ def _ending(error: EcluseError) -> Ending:
     match error:
         case GateRefused():
             return "refused"
-        case Interrupted() | HeldBack():
+        case Interrupted() | HeldBack() | Frozen():
             return "held back"
         case _:
             return "failed"

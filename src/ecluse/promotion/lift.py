@@ -18,6 +18,7 @@ from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
 from ecluse.ledger.records import Entry
 from ecluse.promotion import gates
+from ecluse.promotion.freeze import refuse_frozen
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, standing_parameters
@@ -40,7 +41,8 @@ class Order:
         version: the tag it is promoted as, if any.
         rerun: start a new attempt even where a finished run exists.
         detach: leave runs under way once they have started; a later promotion joins them.
-        override: the reason for going on without a qualification, where somebody gave one.
+        override: the reason for going on without a qualification or in a freeze, where somebody
+            gave one.
 
     """
 
@@ -94,12 +96,20 @@ class Lift:
     def converge(self) -> Outcome:
         """Make the cloud again as the ledger says, where it is not; nothing else is touched."""
         self._tell(self._unchanged.mended(self._name))
-        return Outcome(self._name, "unchanged", self._action.live, self._action.target)
+        live = self._champion
+        return Outcome(
+            self._name,
+            "unchanged",
+            self._action.live,
+            self._action.target,
+            exceptions=live.exceptions if live is not None else (),
+        )
 
     def retire(self) -> Outcome:
         """Take a pipeline that left the repository out of service, keeping its history."""
         live = self._champion
         assert live is not None, "only what is live is retired"
+        override, freeze = self._admitted()
         entry = live.model_copy(
             update={
                 "action": "retire",
@@ -109,9 +119,9 @@ class Lift:
                 "at": clock.now(),
                 "by": self._order.by,
                 "reason": "",
-                "override": "",
+                "override": override,
                 "break_glass": "",
-                "freeze": "",
+                "freeze": freeze,
                 "restores": None,
             }
         )
@@ -119,7 +129,7 @@ class Lift:
         self._live = None
         self._watcher.step(self._name, "retired")
         self._tell(converge(self._cloud, head, [self._name], allowed=self._journal.check))
-        return Outcome(self._name, "retired", None, None)
+        return Outcome(self._name, "retired", None, None, exceptions=entry.exceptions)
 
     def promote(self) -> Outcome:
         """Upload, run, gate, activate."""
@@ -132,9 +142,15 @@ class Lift:
         self._proven(pipeline, run)
         self._judge(pipeline, run)
         qualification = self._qualify(pipeline, run)
-        self._activate(pipeline, run, qualification)
+        entry = self._activate(pipeline, run, qualification)
         return Outcome(
-            self._name, "activated", pipeline.digest, pipeline.digest, run, self._verdicts
+            self._name,
+            "activated",
+            pipeline.digest,
+            pipeline.digest,
+            run,
+            self._verdicts,
+            exceptions=entry.exceptions,
         )
 
     def _upload(self, pipeline: ReleasedPipeline) -> None:
@@ -290,7 +306,8 @@ class Lift:
         self._watcher.step(self._name, "qualified: the evidence is signed and kept")
         return address
 
-    def _activate(self, pipeline: ReleasedPipeline, run: Run, qualification: str) -> None:
+    def _activate(self, pipeline: ReleasedPipeline, run: Run, qualification: str) -> Entry:
+        override, freeze = self._admitted()
         entry = Entry(
             action="activate",
             package=pipeline.package,
@@ -311,7 +328,8 @@ class Lift:
             qualification=qualification,
             at=clock.now(),
             by=self._order.by,
-            override=self._override,
+            override=override,
+            freeze=freeze,
         )
         if self._stop.is_set():
             raise Interrupted(_STOPPED, where=run.name)
@@ -319,6 +337,23 @@ class Lift:
         self._live = pipeline.digest
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
         self._tell(converge(self._cloud, head, [self._name], allowed=self._journal.check))
+        return entry
+
+    def _admitted(self) -> tuple[str, str]:
+        """Check that something may go live now: a freeze may have begun since the run did.
+
+        Returns:
+            The override and the freeze to note in the entry.
+
+        Raises:
+            Frozen: it may not. The run stays, and the same command takes it as it ended.
+
+        """
+        window = refuse_frozen(self._cloud.environment, clock.now(), override=self._order.override)
+        if window is None:
+            return self._override, ""
+        self._watcher.step(self._name, f"OVERRIDDEN ({self._order.override}): {window.words}")
+        return self._order.override, window.words
 
     def _tell(self, mended: Iterable[Mended]) -> None:
         for each in mended:

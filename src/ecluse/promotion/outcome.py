@@ -36,6 +36,7 @@ class Outcome:
         run: the qualifying run, if there was one.
         verdicts: what its gates said.
         error: why it was refused or failed.
+        exceptions: what was done past a check to make live what is, in words.
 
     """
 
@@ -46,6 +47,7 @@ class Outcome:
     run: Run | None = None
     verdicts: tuple[Verdict, ...] = ()
     error: EcluseError | None = None
+    exceptions: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome as plain values."""
@@ -58,4 +60,5 @@ class Outcome:
             "metrics": self.run.metrics if self.run else {},
             "verdicts": [verdict.as_json() for verdict in self.verdicts],
             "error": str(self.error) if self.error else None,
+            "exceptions": list(self.exceptions),
         }

@@ -60,6 +60,7 @@ class Plan(_Frozen):
         commit, release: of which release; the digest is the manifest's.
         only: the pipelines that it is restricted to; none for no restriction.
         actions: what it would do.
+        freeze: the freeze that keeps it from being done, in words; empty if none does.
 
     """
 
@@ -69,6 +70,7 @@ class Plan(_Frozen):
     release: Digest
     only: tuple[str, ...] = ()
     actions: tuple[Action, ...]
+    freeze: str = ""
 
     @property
     def changes(self) -> tuple[Action, ...]:

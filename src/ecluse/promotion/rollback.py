@@ -20,6 +20,7 @@ from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Claim, Holding, Lease, acquire
 from ecluse.ledger.qualification import Qualifications
 from ecluse.ledger.records import Entry, Head
+from ecluse.promotion.freeze import window_at
 from ecluse.promotion.outcome import Watcher
 from ecluse.promotion.return_plan import (
     Histories,
@@ -269,6 +270,8 @@ def _entry(retreat: Retreat, plan: ReturnPlan, back: Return) -> Entry:
 
     With what an override had let through, the override goes live again, and goes on standing out.
     """
+    # Going back is what one needs in a freeze: it is noted, not refused.
+    window = window_at(retreat.cloud.environment.freezes, clock.now())
     content = back.target
     if content is None:
         # What a release did not have is taken out by it, as a promotion of it would.
@@ -283,7 +286,7 @@ def _entry(retreat: Retreat, plan: ReturnPlan, back: Return) -> Entry:
             "reason": retreat.reason,
             "override": back.target.override if back.target is not None else "",
             "break_glass": retreat.break_glass,
-            "freeze": "",
+            "freeze": window.words if window is not None else "",
             "restores": back.restores,
         }
     )

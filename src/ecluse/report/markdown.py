@@ -48,6 +48,10 @@ def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: s
     for outcome in outcomes:
         if outcome.error is not None:
             parts.append(f"> ⛔ **{_text(outcome.pipeline)}**: {_text(str(outcome.error))}\n")
+        parts += [
+            f"> 🚨 **{_text(outcome.pipeline)}: {_text(exception)}**\n"
+            for exception in outcome.exceptions
+        ]
         if outcome.run is not None:
             parts.append(run_report(outcome.pipeline, outcome.run, outcome.verdicts))
     return "\n".join(parts)
@@ -101,9 +105,10 @@ def plan_report(plan: Plan, notes: Sequence[str] = ()) -> str:
         for action in plan.actions
     )
     table = _table(("pipeline", "action", "because of", "live now", "would be"), rows)
+    freeze = f"🚨 **{_text(f'{plan.environment} is {plan.freeze}')}**\n\n" if plan.freeze else ""
     said = "".join(f"\n\n{_text(text)}" for text in (*plan.mass_changes, *notes))
-    commit = f"Commit {_code(plan.commit[:12])}"
-    return f"## Plan for {_text(plan.environment)}\n\n{commit}\n\n{table}{said}"
+    heading = f"## Plan for {_text(plan.environment)}\n\nCommit {_code(plan.commit[:12])}"
+    return f"{heading}\n\n{freeze}{table}{said}"
 
 
 def status_report(rows: Sequence[StatusRow]) -> str:

@@ -141,6 +141,9 @@ def plan_table(plan: Plan) -> Table:
     table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
     for column in ("  pipeline", "action", "because of", "live now", "would be"):
         table.add_column(column, overflow="fold")
+    if plan.freeze:
+        table.caption = Text(f"  {plan.environment} is {plan.freeze}", style="bold red")
+        table.caption_justify = "left"
     for action in plan.actions:
         table.add_row(
             f"  {escape(action.pipeline)}",
@@ -178,6 +181,8 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
         # Why a gate refused stands in its table already.
         if outcome.error is not None and outcome.ending != "refused":
             yield f"  [red]{escape(str(outcome.error))}[/]"
+        for exception in outcome.exceptions:
+            yield f"  [bold red]! {escape(exception)}[/]"
 
 
 def status_table(rows: Sequence[StatusRow]) -> Table:

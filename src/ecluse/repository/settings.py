@@ -7,7 +7,6 @@ the field and the nearest right name.
 import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal, Self, TypeAlias
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pydantic
 from pydantic import (
@@ -18,8 +17,10 @@ from pydantic import (
 )
 
 from ecluse.repository.duration import parse_duration
+from ecluse.repository.freeze_settings import Freeze
 from ecluse.repository.gate_settings import Gate, PlacedGate, Prices
 from ecluse.repository.strict import Strict as _Settings
+from ecluse.repository.time_zone import TimeZone
 
 Parameter: TypeAlias = JsonValue
 
@@ -92,6 +93,7 @@ class Environment(_Settings):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     budget: Budget = Budget()
     prices: Prices | None = None
+    freezes: list[Freeze] = Field(default_factory=list)
 
     @property
     def template_host(self) -> str:
@@ -115,19 +117,11 @@ class Environment(_Settings):
         return f"{self.template_host}/{package}/{digest}"
 
 
-def _known_time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"`{name}` is no time zone, such as `Europe/Paris`") from None
-    return name
-
-
 class Schedule(_Settings):
     """When an environment runs the live pipeline by itself."""
 
     cron: Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "Etc/UTC"
+    time_zone: TimeZone = "Etc/UTC"
 
 
 class Overrides(_Settings):

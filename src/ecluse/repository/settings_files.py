@@ -179,7 +179,12 @@ def _suggestion(model: type[BaseModel], problem: Any) -> str:
     for part in problem["loc"][:-1]:
         parents = _models_of(parents, part)
     word = str(problem["loc"][-1])
-    fields = [name for parent in parents for name in parent.model_fields if name != "name"]
+    fields = [
+        field.alias or name
+        for parent in parents
+        for name, field in parent.model_fields.items()
+        if name != "name"
+    ]
     near = difflib.get_close_matches(word, fields, n=1)
     if near:
         return f"did you mean `{near[0]}`?"
