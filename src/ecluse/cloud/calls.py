@@ -142,8 +142,7 @@ class Calls:
         """
         token = ""
         while True:
-            pager = partial(function, token)
-            page = self.call(resource, lambda pager=pager: next(pager().pages))  # type: ignore[misc]
+            page = self.call(resource, partial(_first_page, function, token))
             yield page
             token = page.next_page_token
             if not token:
@@ -210,6 +209,10 @@ class Calls:
         until = time.monotonic() + min(seconds, _LONGEST_PAUSE)
         with self._lock:
             self._paused_until = max(self._paused_until, until)
+
+
+def _first_page(function: Callable[[str], Any], token: str) -> Any:
+    return next(function(token).pages)
 
 
 def _failure(state: RetryCallState) -> Passing:

@@ -88,8 +88,9 @@ class Storage:
         """Write an object and return its new generation.
 
         A try that failed may have written all the same, so that the next one is refused because of
-        our own success: then the object is read, and if it holds these very bytes, they are taken
-        for ours. Content that another writer could write alike needs a nonce.
+        our own success (under a retention policy even as forbidden): then the object is read, and
+        if it holds these very bytes, they are taken for ours. Content that another writer could
+        write alike needs a nonce.
 
         Args:
             address: where.
@@ -102,6 +103,7 @@ class Storage:
             PreconditionFailed: the generation is another.
 
         """
+        refused = (exceptions.PreconditionFailed, exceptions.Forbidden)
         in_doubt = False
 
         def upload() -> int:
@@ -111,7 +113,7 @@ class Storage:
                 blob.upload_from_string(
                     content, content_type=content_type, if_generation_match=if_generation, **ONCE
                 )
-            except exceptions.PreconditionFailed:
+            except refused:
                 raise
             except Exception:
                 in_doubt = True
@@ -119,12 +121,15 @@ class Storage:
             return int(blob.generation)
 
         try:
-            return self._calls.call(address, upload, expecting=exceptions.PreconditionFailed)
-        except exceptions.PreconditionFailed as error:
+            return self._calls.call(address, upload, expecting=refused)
+        except refused as error:
             found = self.read(address) if in_doubt else None
             if found is not None and found.content == content:
                 return found.generation
-            raise PreconditionFailed(address) from error
+            if isinstance(error, exceptions.PreconditionFailed):
+                raise PreconditionFailed(address) from error
+            with translated(address):
+                raise
 
     def write_once(
         self, address: str, content: bytes, *, content_type: str = "application/json"

@@ -258,6 +258,20 @@ def test_a_write_in_doubt_that_somebody_else_replaced_is_a_lost_race(place: Plac
     assert found.content == b"theirs"
 
 
+def test_a_write_in_doubt_is_found_under_a_retention_policy_too(place: Place) -> None:
+    storage, address = place.cloud.storage, place.address(unused())
+    bucket = storage._client.bucket(place.environment.ledger.removeprefix("gs://"))
+    bucket.retention_period = 3600
+    bucket.patch()
+    with place.server.faults.ordered(path="/upload/*", error=503, when="after", nth=1):
+        assert storage.write(address, b"mine") > 0
+    with pytest.raises(CloudError):
+        storage.write(address, b"other")
+    found = storage.read(address)
+    assert found is not None
+    assert found.content == b"mine"
+
+
 def test_the_same_bytes_of_somebody_else_are_a_lost_race_when_nothing_was_in_doubt(
     place: Place,
 ) -> None:
