@@ -36,6 +36,7 @@ from ecluse.workplace import Workplace
 
 _NONPROD, _PROD = "nonprod", "prod"
 _VERSION = "v1.0.0"
+_ANEW = "see above; `make demo` begins anew"
 # The demo's own commits: no signature, no hook, whatever the user's git is set to.
 _GIT = (
     *("-c", "user.name=Écluse demo", "-c", "user.email=demo@ecluse.example"),
@@ -157,7 +158,9 @@ def _tag(story: _Story, merged: Release) -> None:
             console.print(f"  {pipeline.digest}\n  {found}")
             console.print("  [green]the same bytes[/]" if same else "  [red]other bytes[/]")
             if not same:
-                raise Refused("prod's registry gives back other bytes", where=pipeline.package)
+                raise Refused(
+                    "prod's registry gives back other bytes", where=pipeline.package, fix=_ANEW
+                )
     _note(story, "A tag", f"{_VERSION} at {release.commit[:9]}", plan, outcomes)
 
 
@@ -182,7 +185,9 @@ def _bad_change(story: _Story, merged: Release) -> None:
             live = merged.pipelines[outcome.pipeline].digest
             now = story.workplace.cloud(_NONPROD).ledger.head().live(outcome.pipeline)
             if now is None or now.digest != live:
-                raise Refused("what was live is not live any more", where=outcome.pipeline)
+                raise Refused(
+                    "what was live is not live any more", where=outcome.pipeline, fix=_ANEW
+                )
             story.console.print(f"  [green]✓[/] stopped; {short(live)} stays live in {_NONPROD}")
     _note(story, "A bad change", f"commit {release.commit[:9]}: {subject}", plan, outcomes)
 
@@ -250,7 +255,7 @@ def _note(
 def _require(outcomes: tuple[Outcome, ...]) -> None:
     for outcome in outcomes:
         if outcome.error is not None:
-            raise Refused("the demo cannot go on: see above", where=outcome.pipeline)
+            raise Refused("the demo cannot go on: see above", where=outcome.pipeline, fix=_ANEW)
 
 
 @contextmanager
@@ -320,7 +325,7 @@ def _git(root: Path, *arguments: str) -> None:
         raise InvalidInput("there is no git on this machine", fix="install git") from None
     except subprocess.CalledProcessError as error:
         said = error.stderr.strip().splitlines() or ["it said nothing"]
-        raise Refused(said[0], where=f"git {arguments[0]}") from None
+        raise Refused(said[0], where=f"git {arguments[0]}", fix=_ANEW) from None
 
 
 def _say_what_next(

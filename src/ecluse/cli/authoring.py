@@ -79,7 +79,9 @@ def compile_(
                 (output_folder / f"{name}.yaml").write_bytes(content)
         except OSError as error:
             raise InvalidInput(
-                f"cannot be written: {error.strerror}", where=str(output_folder)
+                f"cannot be written: {error.strerror}",
+                where=str(output_folder),
+                fix="name another folder with --output",
             ) from None
     if json:
         output.show_json({name: digest_of(content) for name, content in contents.items()})

@@ -111,7 +111,11 @@ def append_markdown(file: Path | None, text: str) -> None:
         with file.open("a", encoding="utf-8") as report:
             report.write(f"{text}\n" if text else "")
     except OSError as error:
-        raise InvalidInput(f"cannot be written: {error.strerror}", where=str(file)) from None
+        raise InvalidInput(
+            f"cannot be written: {error.strerror}",
+            where=str(file),
+            fix="name another file with --markdown",
+        ) from None
 
 
 def version(text: str | None) -> str | None:
@@ -137,6 +141,10 @@ def key_values(pairs: list[str], option: str) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise InvalidInput(f"`{pair}` is not NAME=VALUE", where=option)
+            raise InvalidInput(
+                f"`{pair}` is not NAME=VALUE",
+                where=option,
+                fix=f"write it like {option} name=value",
+            )
         parsed[name] = value
     return parsed

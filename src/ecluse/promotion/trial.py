@@ -85,6 +85,7 @@ def run_pipeline(
         raise InvalidInput(
             "a data file goes with --local only: elsewhere runs use the environment's own data",
             where="--data",
+            fix="add --local, or leave --data out",
         )
     compiled = compile_pipelines(catalog, [name])
     check_settings(catalog, compiled)
@@ -131,7 +132,11 @@ def yaml_values(texts: Mapping[str, str]) -> dict[str, Parameter]:
         try:
             values[name] = yaml.safe_load(text)
         except (yaml.YAMLError, RecursionError):
-            raise InvalidInput(f"`{text}` is no YAML value", where="--parameter") from None
+            raise InvalidInput(
+                f"`{text}` is no YAML value",
+                where="--parameter",
+                fix=f"to give a text as it is, quote it: --parameter '{name}=\"…\"'",
+            ) from None
     return values
 
 

@@ -129,7 +129,11 @@ def find_release(
 
     """
     if folder is not None and commit is not None:
-        raise InvalidInput("give --release or --commit, not both", where="command line")
+        raise InvalidInput(
+            "give --release or --commit, not both",
+            where="command line",
+            fix="--commit takes what is kept of a commit, --release what `ecluse build` made",
+        )
     cloud = workplace.cloud(environment)
     below = workplace.below(cloud)
     if commit is not None:

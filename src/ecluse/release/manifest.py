@@ -254,7 +254,11 @@ def write_release(folder: Path, release: Release, files: Mapping[str, bytes]) ->
             folder.rename(older)
         partial.rename(folder)
     except OSError as error:
-        raise InvalidInput(f"cannot be written: {error.strerror}", where=str(folder)) from None
+        raise InvalidInput(
+            f"cannot be written: {error.strerror}",
+            where=str(folder),
+            fix="name another folder with --output",
+        ) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.rmtree(older, ignore_errors=True)

@@ -51,6 +51,7 @@ def sample_address(folder: PipelineFolder, cloud: Cloud) -> str:
         raise InvalidInput(
             f"the parameter `{parameter}` holds no gs:// address to lay sample data at",
             where=folder.where("parameters"),
+            fix=f'write it like `{parameter}: "{{bucket}}/data/sample.csv"`',
         )
     return address
 
