@@ -86,6 +86,28 @@ def test_an_environment_may_ask_for_more(ecluse: Commands) -> None:
     )
 
 
+def test_a_gate_that_nobody_could_judge_is_found_before_a_run_is_paid_for(
+    ecluse: Commands,
+) -> None:
+    """A release is built elsewhere, or the prices went away since."""
+    declare_prices(ecluse)
+    add(ecluse, "{cost: run, max: 9 EUR}")
+    release = str(ecluse.build())
+    ecluse.repository.replace("environments/nonprod.yaml", PRICES, "")
+    answer = ecluse.promote("nonprod", "--release", release)
+    assert answer.code == 2
+    (outcome,) = answer.json["outcomes"]
+    assert outcome["error"] == (
+        "pipelines/alpha/pipeline.yaml: `gates.2.cost`: environments/nonprod.yaml declares no "
+        "prices → add `prices:` to environments/nonprod.yaml"
+    )
+    assert outcome["run"] is None
+    ecluse.repository.replace(SETTINGS, "{cost: run, max: 9 EUR}", "{custom: not-installed}")
+    checked = ecluse("check")
+    assert checked.code == 2
+    assert "pipeline.yaml:6: `gates.2.custom`: no installed package has a gate" in checked.err
+
+
 def test_a_run_that_measured_no_number_fails_and_nothing_goes_live(ecluse: Commands) -> None:
     ecluse.repository.replace(
         "pipelines/components/measure.py",

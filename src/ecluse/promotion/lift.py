@@ -134,6 +134,12 @@ class Lift:
     def promote(self) -> Outcome:
         """Upload, run, gate, activate."""
         pipeline = self._order.release.pipelines[self._name]
+        gates.require_judges(
+            self._gates(pipeline),
+            self._cloud.environment.prices,
+            environment=self._cloud.environment.name,
+            where=f"pipelines/{self._name}/pipeline.yaml",
+        )
         self._upload(pipeline)
         run = self._run = self._qualifying_run(pipeline)
         if not run.finished:

@@ -4,6 +4,8 @@
     cost        what the run is estimated to have cost
     rules       a gate's rule in words
     judging     pure: gates and findings → verdicts
+    measurement verdicts on metrics and on fresh data
+    spending    verdicts on durations and costs
     custom      a team's own rules in Python
     verdict     what a gate said
 
@@ -14,7 +16,7 @@ Whoever writes a gate in Python needs `Context` and `Verdict` from here, and not
 
 from ecluse.promotion.gates.custom import Context
 from ecluse.promotion.gates.findings import Findings, Metrics, TaskOutcome, findings_of
-from ecluse.promotion.gates.judging import judge, unreached
+from ecluse.promotion.gates.judging import judge, require_judges, unreached
 from ecluse.promotion.gates.rules import rule_of
 from ecluse.promotion.gates.verdict import Verdict, refusal, refusing
 
@@ -28,6 +30,7 @@ __all__ = [
     "judge",
     "refusal",
     "refusing",
+    "require_judges",
     "rule_of",
     "unreached",
 ]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from ecluse.promotion.gates.verdict import Verdict
 from ecluse.repository.gate_settings import (
     CostGate,
     CustomGate,
@@ -9,6 +10,7 @@ from ecluse.repository.gate_settings import (
     FreshnessGate,
     Gate,
     MetricGate,
+    PlacedGate,
 )
 
 
@@ -43,6 +45,30 @@ def subject_of(gate: Gate) -> str:
             return gate.freshness
         case CustomGate():
             return gate.custom
+
+
+def verdict_on(
+    placed: PlacedGate,
+    *,
+    passed: bool,
+    value: float | None = None,
+    limit: float | None = None,
+    champion: float | None = None,
+    note: str = "",
+    unit: str = "",
+) -> Verdict:
+    """Return a verdict on a gate, with its rule in words."""
+    return Verdict(
+        metric=subject_of(placed.gate),
+        rule=rule_of(placed.gate),
+        passed=passed,
+        value=value,
+        limit=limit,
+        champion=champion,
+        note=note,
+        severity=placed.gate.severity,
+        unit=unit,
+    )
 
 
 def _metric_rule(gate: MetricGate) -> str:

@@ -13,6 +13,8 @@ SECONDS: Final = "s"
 """The unit of durations and ages; money has its currency's code for a unit, a metric none."""
 
 _MOST_DIGITS = 12
+_LONGEST = 1e11
+"""Some 3,000 years, in seconds: longer times are mistakes, and not worth counting in days."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ def _said(number: float, unit: str, digits: int) -> str:
 
 def _time(seconds: float, digits: int) -> str:
     """Say a length of time; two that differ by less than people usually say get their seconds."""
+    if abs(seconds) > _LONGEST:
+        return f"{seconds:.{digits - 1}g} s"
     if digits > 4:
         return f"{seconds:,.{digits - 4}f} s"
     sign = "-" if seconds < 0 else ""
