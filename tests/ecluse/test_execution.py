@@ -244,6 +244,40 @@ def test_whoever_comes_second_is_told_who_is_at_work_or_waits(
     assert ecluse.promote("nonprod", "--release", release).code == 0
 
 
+def test_a_change_of_the_image_alone_is_proved_by_a_quick_run_where_settings_allow_it(
+    ecluse: Commands, address: str
+) -> None:
+    smoke = "requalify: smoke\nsmoke: {parameters: {accuracy: 0.2}}\ngates:"
+    ecluse.repository.replace("pipelines/alpha/pipeline.yaml", "gates:", smoke)
+    assert endings(ecluse.promote("nonprod", "--release", str(ecluse.build()))) == {
+        "alpha": "activated"
+    }
+    ecluse.repository.replace("src/business/__init__.py", "return value", "return value * 1.0")
+    commit = ecluse.promote("nonprod", "--release", str(ecluse.build())).json["commit"]
+    *_, job = sorted(runs_of(ecluse, "nonprod", address), key=lambda job: job.create_time)
+    assert job.runtime_config.parameter_values["accuracy"] == 0.2
+    cloud = cloud_of(ecluse, "nonprod", address)
+    newest, first = cloud.ledger.history("alpha")
+    assert (newest.smoke, first.smoke) == (True, False)
+    assert newest.run == job.name
+    # What sample data measured is no champion for what comes next.
+    assert newest.metrics == first.metrics == {"measure.accuracy": 0.9}
+    found = cloud.storage.read(newest.qualification)
+    assert found is not None
+    evidence = json.loads(found.content)["document"]
+    assert evidence["smoke"] is True
+    assert [verdict["metric"] for verdict in evidence["verdicts"]] == ["run"]
+    # prod saw neither before: there the run is a whole one.
+    assert ecluse.promote("prod", "--commit", commit).code == 0
+    (there,) = runs_of(ecluse, "prod", address)
+    assert "accuracy" not in there.runtime_config.parameter_values
+    # A change of the pipeline's own is never proved so.
+    file = "pipelines/alpha/pipeline.py"
+    ecluse.repository.replace(file, "accuracy: float = 0.9", "accuracy: float = 0.7")
+    refused = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    assert endings(refused) == {"alpha": "refused"}
+
+
 def test_an_override_needs_a_reason_and_keeps_it(ecluse: Commands, address: str) -> None:
     ecluse.repository.replace("pipelines/alpha/pipeline.yaml", "min: 0.8", "min: 0.95")
     release = str(ecluse.build())

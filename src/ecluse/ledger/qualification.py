@@ -25,6 +25,7 @@ class Evidence(BaseModel):
         subject: one digest for the four fields after it.
         release: the manifest's digest.
         run: the qualifying run's resource name.
+        smoke: whether that was the quick run on sample data that a mass change is proved by.
 
     """
 
@@ -42,6 +43,7 @@ class Evidence(BaseModel):
     run: str
     metrics: dict[str, float]
     verdicts: tuple[dict[str, Any], ...]
+    smoke: bool = False
     at: datetime
     by: str
 

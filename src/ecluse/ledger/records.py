@@ -51,6 +51,7 @@ class Entry(BaseModel):
         version: the tag it was promoted as, if it was.
         run: the resource name of the run that qualified it here.
         metrics: that run's metrics: the champion's, for the next gate.
+        smoke: whether it was a quick run on sample data; the metrics are then the ones before.
         models: the registered model versions that this run made, by resource name.
         qualification: the evidence's address.
         at: when.
@@ -85,6 +86,7 @@ class Entry(BaseModel):
     version: str | None
     run: str
     metrics: dict[str, float]
+    smoke: bool = False
     models: tuple[str, ...] = ()
     qualification: str
     at: AwareDatetime

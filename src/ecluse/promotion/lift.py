@@ -81,6 +81,7 @@ class Lift:
         self._stop = stop
         self._unchanged = unchanged
         self._override = override
+        self._smoke = action.qualification == "smoke"
         self._live = action.live
         self._name = action.pipeline
         self._run: Run | None = None
@@ -172,7 +173,9 @@ class Lift:
 
     def _qualifying_run(self, pipeline: ReleasedPipeline) -> Run:
         environment = self._cloud.environment
-        parameters = run_parameters(pipeline, self._cloud, self._order.release.commit)
+        parameters = run_parameters(
+            pipeline, self._cloud, self._order.release.commit, smoke=self._smoke
+        )
         attempts = Attempts(self._cloud, pipeline, parameters)
         number = attempts.last()
         run = self._cloud.pipelines.get(attempts.run_id(number)) if number else None
@@ -283,6 +286,9 @@ class Lift:
             )
 
     def _gates(self, pipeline: ReleasedPipeline) -> tuple[PlacedGate, ...]:
+        """Return the rules for the run; none for a quick one, whose sample data measure nothing."""
+        if self._smoke:
+            return ()
         return pipeline.parsed_settings().gates_in(self._cloud.environment.name)
 
     def _findings(self, pipeline: ReleasedPipeline, run: Run) -> gates.Findings:
@@ -305,11 +311,13 @@ class Lift:
             run=run.name,
             metrics=run.metrics,
             verdicts=tuple(verdict.as_json() for verdict in self._verdicts),
+            smoke=self._smoke,
             at=clock.now(),
             by=self._order.by,
         )
         address = Qualifications(self._cloud).record(pipeline, evidence)
-        self._watcher.step(self._name, "qualified: the evidence is signed and kept")
+        how = "qualified by a quick run on sample data" if self._smoke else "qualified"
+        self._watcher.step(self._name, f"{how}: the evidence is signed and kept")
         return address
 
     def _activate(self, pipeline: ReleasedPipeline, run: Run, qualification: str) -> Entry:
@@ -330,7 +338,8 @@ class Lift:
             commit=self._order.release.commit,
             version=self._order.version,
             run=run.name,
-            metrics=run.metrics,
+            metrics=self._metrics(run),
+            smoke=self._smoke,
             qualification=qualification,
             at=clock.now(),
             by=self._order.by,
@@ -344,6 +353,12 @@ class Lift:
         self._watcher.step(self._name, f"live in {self._cloud.environment.name}")
         self._tell(converge(self._cloud, head, [self._name], allowed=self._journal.check))
         return entry
+
+    def _metrics(self, run: Run) -> dict[str, float]:
+        """Return what the next run is compared with: of a quick one, what held before it."""
+        if self._smoke and self._champion is not None:
+            return self._champion.metrics
+        return run.metrics
 
     def _admitted(self) -> tuple[str, str]:
         """Check that something may go live now: a freeze may have begun since the run did.
@@ -366,11 +381,22 @@ class Lift:
             self._watcher.step(self._name, f"{each.difference.kind}: {each.done}")
 
 
-def run_parameters(pipeline: ReleasedPipeline, cloud: Cloud, commit: str) -> dict[str, Any]:
-    """Return the parameters of a pipeline's run in an environment, but for its run key."""
+def run_parameters(
+    pipeline: ReleasedPipeline, cloud: Cloud, commit: str, *, smoke: bool
+) -> dict[str, Any]:
+    """Return the parameters of a pipeline's run in an environment, but for its run key.
+
+    Args:
+        pipeline: what runs.
+        cloud: where.
+        commit: the release's.
+        smoke: whether it is the quick run that a mass change is proved by.
+
+    """
     return pipeline.parsed_settings().parameters_in(
         cloud.environment,
         pipeline.parameters,
         runtime_image=pipeline.runtime_image or "",
         commit=commit,
+        smoke=smoke,
     )
