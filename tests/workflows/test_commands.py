@@ -63,6 +63,7 @@ def test_no_command_is_overlooked() -> None:
     assert where.count(".github/workflows/pull-request.yaml") == 3
     assert where.count(".github/workflows/merge.yaml") == 5
     assert where.count(".github/workflows/release.yaml") == 5
+    assert where.count(".github/workflows/drift.yaml") == 2
     assert where.count("cloudbuild/release.yaml") == 2
     assert where.count("cloudbuild/promote.yaml") == 1
     assert where.count("docs/one-change.md") >= 10

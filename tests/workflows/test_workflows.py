@@ -186,6 +186,15 @@ def test_nonprod_is_reached_from_main_alone_and_prod_from_tags_alone() -> None:
     assert release["jobs"]["prod"]["needs"] == "plan"
 
 
+def test_the_nightly_look_at_drift_borrows_identities_of_its_own_and_mends_nothing() -> None:
+    document = read(GITHUB / "workflows/drift.yaml")
+    assert set(triggers_of(document)) == {"schedule", "workflow_dispatch"}
+    for name, job in document["jobs"].items():
+        assert job["environment"] == f"{name}-drift"
+        (look,) = (step["run"] for step in job["steps"] if "run" in step)
+        assert look == f'uv run ecluse drift {name} --markdown "$GITHUB_STEP_SUMMARY"'
+
+
 def test_the_setup_installs_the_lock_and_nothing_else() -> None:
     installs = [
         s["run"] for s in steps_of(read(GITHUB / "actions/setup/action.yaml")) if "run" in s
