@@ -123,7 +123,7 @@ def test_a_mistake_in_an_environment_is_named(
         ),
         (
             "schedule: {cron: daily}",
-            "pipelines/alpha/pipeline.yaml:6: `schedule.cron`: `daily` does not look like one",
+            "pipelines/alpha/pipeline.yaml:6: `schedule.cron`: `daily` is no cron expression",
         ),
         (
             "schedule: {cron: '0 6 * * 1', time_zone: Europe/Pariss}",

@@ -16,6 +16,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from ecluse.repository.cron import checked_cron
 from ecluse.repository.duration import parse_duration
 from ecluse.repository.freeze_settings import Freeze
 from ecluse.repository.gate_settings import Gate, PlacedGate, Prices
@@ -120,7 +121,7 @@ class Environment(_Settings):
 class Schedule(_Settings):
     """When an environment runs the live pipeline by itself."""
 
-    cron: Annotated[str, StringConstraints(pattern=r"^\S+ \S+ \S+ \S+ \S+$")]
+    cron: Annotated[str, AfterValidator(checked_cron)]
     time_zone: TimeZone = "Etc/UTC"
 
 
