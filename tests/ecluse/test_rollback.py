@@ -1,9 +1,14 @@
 """Rollback, through the command line, with Google's clients, against the embedded cloud."""
 
+import json
 import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import artifactregistry_v1
 
 from ecluse.cloud import Cloud, connect
 from ecluse.ledger.records import Entry
@@ -91,9 +96,11 @@ def test_what_the_newest_promotion_changed_goes_back_together(place: Place) -> N
     assert head.pipelines["alpha"].token == head.pipelines["beta"].token
 
 
-def test_a_rollback_that_is_repeated_finds_its_work_done(place: Place) -> None:
+def test_a_repeated_rollback_finds_its_work_done_and_one_goes_further_by_saying_where_to(
+    place: Place,
+) -> None:
     place.release("v1", alpha=0.1)
-    place.release("v2", alpha=0.2)
+    second = place.release("v2", alpha=0.2)
     place.release("v3", alpha=0.3)
     assert place.rollback().code == 0
     place.cloud.registry.untag_live("alpha")  # as if it had been killed in between
@@ -106,12 +113,6 @@ def test_a_rollback_that_is_repeated_finds_its_work_done(place: Place) -> None:
     assert place.tags("alpha") == {"alpha": place.history("alpha")[0].digest}
     assert place.rollback("alpha").json["returns"][0]["kind"] == "already"
 
-
-def test_one_goes_further_back_by_saying_where_to(place: Place) -> None:
-    place.release("v1", alpha=0.1)
-    second = place.release("v2", alpha=0.2)
-    place.release("v3", alpha=0.3)
-    assert place.rollback().code == 0
     assert place.rollback("--to", "v1").code == 0
     assert place.live() == {"alpha": 0.1}
     assert place.rollback("--to", "v1").json["returns"][0]["kind"] == "already"
@@ -119,15 +120,9 @@ def test_one_goes_further_back_by_saying_where_to(place: Place) -> None:
     assert place.rollback("alpha", "--to", second[:9]).code == 0
     assert place.live() == {"alpha": 0.2}
     assert [entry.restores for entry in place.history("alpha")] == [2, 1, 2, None, None, None]
-
-
-def test_the_way_back_never_leads_to_what_was_rolled_back(place: Place) -> None:
-    place.release("v1", alpha=0.1)
-    place.release("v2", alpha=0.2)
-    assert place.rollback().code == 0
-    place.release("v3", alpha=0.3)
-    assert place.rollback().code == 0
-    assert place.live() == {"alpha": 0.1}
+    # The way on is open, too.
+    place.release("v4", alpha=0.4)
+    assert place.live() == {"alpha": 0.4}
 
 
 def test_a_release_is_the_whole_environment_of_its_time(place: Place) -> None:
@@ -169,12 +164,105 @@ def test_a_pipeline_that_a_release_retired_comes_back_and_one_that_it_made_stays
     assert place.live() == {"alpha": 0.1, "beta": 0.2}
 
 
-def test_a_fix_can_be_promoted_after_a_rollback(place: Place) -> None:
+def test_what_cannot_be_vouched_for_is_passed_over_or_refused(place: Place) -> None:
     place.release("v1", alpha=0.1)
     place.release("v2", alpha=0.2)
-    assert place.rollback().code == 0
     place.release("v3", alpha=0.3)
+    evidence = place.history("alpha")[1].qualification
+    place.cloud.storage.write(evidence, b"{}")
+    refused = place.rollback("--to", "v2")
+    assert refused.code == 1
+    assert "is no signed document → go back further with `ecluse rollback nonprod" in refused.err
     assert place.live() == {"alpha": 0.3}
+
+    (back,) = place.rollback("--dry-run").json["returns"]
+    assert back["to"]["version"] == "v1"
+    assert "v2" in back["passed_over"][0]
+
+    delete_template(place, "alpha", place.history("alpha")[2].digest)
+    gone = place.rollback()
+    assert gone.code == 1
+    assert "the compiled pipeline is not in the registry" in gone.err
+    assert place.live() == {"alpha": 0.3}
+    assert len(place.history("alpha")) == 3
+
+
+def delete_template(place: Place, package: str, digest: str) -> None:
+    environment = place.cloud.environment
+    client = artifactregistry_v1.ArtifactRegistryClient(
+        credentials=AnonymousCredentials(),
+        transport="rest",
+        client_options={"api_endpoint": place.address},
+    )
+    parent = f"projects/{environment.project}/locations/{environment.location}"
+    name = f"{parent}/repositories/{environment.templates}/packages/{package}/versions/{digest}"
+    client.delete_version(name=name).result()  # type: ignore[no-untyped-call]
+
+
+def test_of_two_rollbacks_at_once_one_finds_the_others_work_done(place: Place) -> None:
+    place.release("v1", alpha=0.1, beta=0.2)
+    place.release("v2", alpha=0.11, beta=0.22)
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda _: typed(place, "rollback", "nonprod", "--wait", "2m"), "ab"))
+    kinds = sorted(json.loads(done.stdout)["returns"][0]["kind"] for done in both)
+    assert kinds == ["already", "rollback"], both
+    assert [len(place.history(name)) for name in ("alpha", "beta")] == [3, 3]
+    assert place.live() == {"alpha": 0.1, "beta": 0.2}
+
+
+def test_a_rollback_waits_for_a_promotion_or_breaks_the_glass(place: Place) -> None:
+    place.release("v1", alpha=0.1)
+    place.release("v2", alpha=0.2)
+    ecluse = place.ecluse
+    write_pipeline(ecluse.repository, "alpha", 0.3)
+    ecluse.repository.replace(
+        "pipelines/components/measure.py",
+        "    if fail:",
+        "    import time\n    time.sleep(5)\n    if fail:",
+    )
+    release = str(ecluse.build())
+    promotion = begin(place, "promote", "nonprod", "--release", release)
+    assert promotion.stdout is not None
+    next(line for line in promotion.stdout if "run alpha-nonprod" in line)
+
+    held = place.rollback()
+    assert held.code == 1
+    assert "ann@example.com holds the lease" in held.err
+    assert "--break-glass REASON" in held.err
+    broken = place.rollback("--break-glass", "prod is  on fire", "--reason", "v2 leaks")
+    assert broken.code == 0, broken.err
+    assert place.live() == {"alpha": 0.1}
+    rest, complaint = promotion.communicate(timeout=60)
+    assert promotion.returncode == 1, rest
+    assert "the lease was taken over" in rest + complaint
+    assert place.live() == {"alpha": 0.1}, "who lost the lease makes nothing live"
+    entry, *_ = place.history("alpha")
+    assert (entry.break_glass, entry.reason, entry.by) == (
+        "prod is on fire",
+        "v2 leaks",
+        "ann@example.com",
+    )
+    # It stands out for ever, wherever one looks.
+    assert "prod is on fire" in ecluse("history", "nonprod", "alpha").out
+    # The same promotion, begun again, joins its run.
+    assert ecluse.promote("nonprod", "--release", release).code == 0
+    assert place.live() == {"alpha": 0.3}
+
+
+def command(place: Place, *arguments: str) -> list[str]:
+    root = str(place.ecluse.repository.root)
+    return [sys.executable, "-u", "-m", "ecluse", *arguments, "--repository", root]
+
+
+def typed(place: Place, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    words = command(place, *arguments, "--json")
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
+def begin(place: Place, *arguments: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command(place, *arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_there_is_no_way_back_from_the_first_release(place: Place) -> None:
@@ -187,10 +275,6 @@ def test_there_is_no_way_back_from_the_first_release(place: Place) -> None:
     assert "`alpha`: nothing else was live in nonprod before" in answer.err
     assert "ecluse history nonprod alpha" in answer.err
     assert len(place.history("alpha")) == 1
-
-
-def test_unknown_names_are_told_with_the_known_ones(place: Place) -> None:
-    place.release("v1", alpha=0.1)
     stray = place.rollback("omega")
     assert stray.code == 2
     assert "`omega` was never live in nonprod → the ledger has: alpha" in stray.err

@@ -6,7 +6,8 @@ converged from the ledger. A rollback that was ended anywhere is simply run agai
 nothing happened, and after it the pipelines are found back, and converged.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,9 +18,10 @@ from ecluse.canonical import digest_of_value, short
 from ecluse.cloud import Cloud
 from ecluse.errors import EcluseError, LeaseHeld, NotQualified, NoWayBack, ReleaseAltered
 from ecluse.ledger.journal import Journal
-from ecluse.ledger.lease import Claim, Holding, Lease, acquire
+from ecluse.ledger.lease import Holding
 from ecluse.ledger.qualification import Qualifications
 from ecluse.ledger.records import Entry, Head
+from ecluse.promotion.alone import alone
 from ecluse.promotion.freeze import window_at
 from ecluse.promotion.outcome import Watcher
 from ecluse.promotion.return_plan import (
@@ -103,8 +105,7 @@ def roll_back(
         LeaseLost, LedgerMoved: somebody else took over; nothing was done.
 
     """
-    with _lease(retreat, waiting) as lease:
-        journal = Journal(retreat.cloud.ledger, lease)
+    with _alone(retreat, waiting) as journal:
         plan = _plan(retreat, journal.head)
         planned(plan)
         head = journal.head
@@ -120,29 +121,28 @@ def roll_back(
     return plan
 
 
-def _lease(retreat: Retreat, waiting: Callable[[Holding], None]) -> Lease:
-    environment = retreat.cloud.environment
-    try:
-        return acquire(
-            retreat.cloud.storage,
-            f"{environment.ledger}/lease.json",
-            Claim(
-                holder=retreat.by,
-                purpose=f"rolls back {', '.join(retreat.names) or 'the newest promotion'}",
-                seconds=environment.lease_seconds,
-                wait=retreat.wait,
-                take_over=bool(retreat.break_glass),
-            ),
-            floor=retreat.cloud.ledger.head().fence,
-            waiting=waiting,
-        )
-    except LeaseHeld as held:
-        raise LeaseHeld(
-            held.what,
-            where=held.where,
-            fix=f"{held.fix}; in an emergency take it over with --break-glass REASON, which stops "
-            "what its holder does",
-        ) from None
+@contextmanager
+def _alone(retreat: Retreat, waiting: Callable[[Holding], None]) -> Iterator[Journal]:
+    with ExitStack() as stack:
+        try:
+            journal = stack.enter_context(
+                alone(
+                    retreat.cloud,
+                    by=retreat.by,
+                    purpose=f"rolls back {', '.join(retreat.names) or 'the newest promotion'}",
+                    wait=retreat.wait,
+                    take_over=bool(retreat.break_glass),
+                    waiting=waiting,
+                )
+            )
+        except LeaseHeld as held:
+            raise LeaseHeld(
+                held.what,
+                where=held.where,
+                fix=f"{held.fix}; in an emergency take it over with --break-glass REASON, which "
+                "stops what its holder does",
+            ) from None
+        yield journal
 
 
 def _plan(retreat: Retreat, head: Head) -> ReturnPlan:
