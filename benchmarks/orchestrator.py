@@ -20,25 +20,23 @@ nothing; those that measure parallelism sleep.
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import requests
 import yaml
 from kfp import compiler, dsl
+from page import three, where_and_when, write_section
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 JOBS = "/v1/projects/benchmark/locations/europe-west1/pipelineJobs"
 POLL_SECONDS = 0.1
 SLEEP = 0.5
@@ -133,8 +131,8 @@ def main() -> None:
         print(f"\0{_under_kfp_local(scenario)}")
         return
     measured = measure(asked.repetitions)
-    PAGE.write_text(page(measured, asked.repetitions))
-    print(f"written to {PAGE.name}")
+    page = write_section("orchestrator", section(measured, asked.repetitions))
+    print(f"written to {page.name}")
 
 
 def measure(repetitions: int) -> dict[str, tuple[list[float], list[float]]]:
@@ -230,23 +228,19 @@ def _under_kfp_local(scenario: Scenario) -> float:
         return time.perf_counter() - began
 
 
-def page(measured: dict[str, tuple[list[float], list[float]]], repetitions: int) -> str:
-    """Write the page: what was measured, where, and the table."""
+def section(measured: dict[str, tuple[list[float], list[float]]], repetitions: int) -> str:
+    """Write what was measured, where, and the table."""
     rows = []
     for scenario in SCENARIOS:
         ours, theirs = measured[scenario.name]
         ratio = statistics.median(theirs) / statistics.median(ours)
-        cells = [_three(scenario.shown, times) for times in (ours, theirs)]
+        cells = [three(scenario.shown, times) for times in (ours, theirs)]
         rows.append(f"| {scenario.title} | {scenario.unit} | {' | '.join(cells)} | {ratio:.1f} × |")
-    where = f"{platform.system()} on {platform.machine()}, {os.cpu_count()} cores"
-    what = f"Python {platform.python_version()}, kfp {version('kfp')}"
     at_once = max(4, os.cpu_count() or 1)
     return f"""\
-# Benchmarks
-
-`make bench` measures anew and writes this page. Last measured on {where}, {what}.
-
 ## The orchestrator beside `kfp.local`
+
+`python benchmarks/orchestrator.py` measures anew. {where_and_when()}
 
 What an engine costs beside the work itself. The same pipelines, in turn under a running `gcp-local`
 and under the SubprocessRunner of `kfp.local`, {repetitions} times each: least / **median** / most,
@@ -263,11 +257,6 @@ installation of KFP. `gcp-local` runs at most {at_once} components at a time on 
 keeps each task's state, log and place in ML Metadata. Both are timed by the wall's clock: whatever
 else the machine does lengthens both, and they run in turn so that it lengthens both alike.
 """
-
-
-def _three(shown: Callable[[float], str], times: list[float]) -> str:
-    low, middle, high = min(times), statistics.median(times), max(times)
-    return f"{shown(low)} / **{shown(middle)}** / {shown(high)}"
 
 
 if __name__ == "__main__":

@@ -58,6 +58,16 @@ def test_status_imports_no_heavy_library(ecluse: Commands, tmp_path: Path) -> No
     assert "google.cloud.storage" in modules, "it really looked"
 
 
+def test_a_plan_of_what_did_not_change_imports_no_heavy_library(
+    ecluse: Commands, tmp_path: Path
+) -> None:
+    root = str(ecluse.repository.root)
+    assert ecluse("plan", "nonprod").code == 0
+    modules = modules_after(["plan", "nonprod", "--repository", root], tmp_path)
+    assert not modules & set(HEAVY)
+    assert "google.cloud.storage" in modules, "it really looked"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -119,8 +119,7 @@ def plan(
     Without --release and --commit it is the working tree that is compared with what is live.
     """
     from ecluse.cli import output
-    from ecluse.promotion.execution import draw_plan
-    from ecluse.promotion.lift import Order
+    from ecluse.promotion.drawing import draw_plan
     from ecluse.release.delivery import draft_release
     from ecluse.report.markdown import plan_report
     from ecluse.report.terminal import plan_lines, plan_table
@@ -137,13 +136,10 @@ def plan(
     notes: tuple[str, ...] = ()
     if is_draft:
         draft = draft_release(workplace, environment, runtime_image=runtime_image)
-        released, files, notes = draft.release, draft.files, draft.notes
+        released, notes = draft.release, draft.notes
     else:
-        released, files = _release(workplace, environment, release, commit)
-    made = draw_plan(
-        Order(released, files, workplace.cloud(environment), by=workplace.actor),
-        only=_known(released, pipeline or []),
-    )
+        released, _ = _release(workplace, environment, release, commit)
+    made = draw_plan(released, workplace.cloud(environment), only=_known(released, pipeline or []))
     options.append_markdown(markdown, plan_report(made, notes))
     if out is not None:
         output.write_json(out, made.as_json())

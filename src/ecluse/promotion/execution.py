@@ -31,7 +31,7 @@ from ecluse.ledger.lease import Holding
 from ecluse.ledger.qualification import Qualifications
 from ecluse.promotion.alone import alone
 from ecluse.promotion.descent import by_record, refuse_backwards
-from ecluse.promotion.freeze import refuse_frozen, window_at
+from ecluse.promotion.freeze import refuse_frozen
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
@@ -67,16 +67,6 @@ class Terms:
     fail_fast: bool = False
     wait: timedelta | None = None
     knows: Callable[[str, str], bool] = lambda older, newer: False  # noqa: ARG005 by position
-
-
-def draw_plan(order: Order, *, only: Sequence[str] = ()) -> Plan:
-    """Return what a promotion would do now. Reads the ledger once, and changes nothing."""
-    cloud = order.cloud
-    plan = make_plan(
-        order.release, cloud.ledger.head(), cloud.environment, only=only, rerun=order.rerun
-    )
-    window = window_at(cloud.environment.freezes, clock.now()) if plan.changes else None
-    return plan.model_copy(update={"freeze": window.words}) if window is not None else plan
 
 
 def promote(

@@ -1,6 +1,7 @@
 """Markdown for GitHub's job summaries and pull requests."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ecluse import clock
 from ecluse.canonical import short
@@ -12,10 +13,12 @@ from ecluse.report.markup import code as _code
 from ecluse.report.markup import table as _table
 from ecluse.report.markup import text as _text
 from ecluse.report.terminal import because
-from ecluse.upkeep.convergence.converging import Mended
-from ecluse.upkeep.drift import Drift
-from ecluse.upkeep.history import HistoryRow
-from ecluse.upkeep.status import StatusRow
+
+if TYPE_CHECKING:
+    from ecluse.upkeep.convergence.converging import Mended
+    from ecluse.upkeep.drift import Drift
+    from ecluse.upkeep.history import HistoryRow
+    from ecluse.upkeep.status import StatusRow
 
 _SIGNS = {
     "activated": "✅",
@@ -111,7 +114,7 @@ def plan_report(plan: Plan, notes: Sequence[str] = ()) -> str:
     return f"{heading}\n\n{freeze}{table}{said}"
 
 
-def status_report(rows: Sequence[StatusRow]) -> str:
+def status_report(rows: "Sequence[StatusRow]") -> str:
     """Return what is live where."""
     cells = (
         (
@@ -129,7 +132,7 @@ def status_report(rows: Sequence[StatusRow]) -> str:
     return f"## What is live\n\n{_table(columns, cells)}"
 
 
-def history_report(environment: str, pipeline: str, rows: Iterable[HistoryRow]) -> str:
+def history_report(environment: str, pipeline: str, rows: "Iterable[HistoryRow]") -> str:
     """Return what was live of a pipeline; what was done past a check stands out."""
     cells = (
         (
@@ -149,7 +152,7 @@ def history_report(environment: str, pipeline: str, rows: Iterable[HistoryRow]) 
     return f"{heading}\n\n{_table(columns, cells)}"
 
 
-def drift_report(drift: Drift) -> str:
+def drift_report(drift: "Drift") -> str:
     """Return what is not as the ledger says, and what became of it."""
     heading = f"## Drift in {_text(drift.environment)}"
     if not drift.found:
@@ -165,7 +168,7 @@ def drift_report(drift: Drift) -> str:
     return f"{heading}\n\n{_table(('pipeline', 'what', 'what became of it'), cells)}"
 
 
-def _said_next(drift: Drift, each: Mended) -> str:
+def _said_next(drift: "Drift", each: "Mended") -> str:
     error = f"{_text(each.error.what)}; " if each.error is not None else ""
     return f"{error}{_code(drift.advice(each))}"
 

@@ -5,7 +5,7 @@ Green is done, red is refused or failed, yellow is running, dim is nothing happe
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,10 +19,12 @@ from ecluse.cloud.run import FINISHED, Run, State, Task
 from ecluse.promotion.gates import Verdict
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Action, Plan
-from ecluse.upkeep.drift import Drift
-from ecluse.upkeep.history import HistoryRow
-from ecluse.upkeep.prune import Thing
-from ecluse.upkeep.status import StatusRow
+
+if TYPE_CHECKING:  # a plan's table must not wait for the clients that pruning needs
+    from ecluse.upkeep.drift import Drift
+    from ecluse.upkeep.history import HistoryRow
+    from ecluse.upkeep.prune import Thing
+    from ecluse.upkeep.status import StatusRow
 
 _MARKS: Final[dict[State, str]] = {
     "pending": "[dim]·[/]",
@@ -185,7 +187,7 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
             yield f"  [bold red]! {escape(exception)}[/]"
 
 
-def status_table(rows: Sequence[StatusRow]) -> Table:
+def status_table(rows: "Sequence[StatusRow]") -> Table:
     """Return a table of what is live where; only its last column gives way to a narrow terminal."""
     columns = ("  environment", "pipeline", "live", "version", "commit", "since")
     now = clock.now()
@@ -214,7 +216,7 @@ def status_table(rows: Sequence[StatusRow]) -> Table:
     return table
 
 
-def history_table(rows: Iterable[HistoryRow]) -> Table:
+def history_table(rows: "Iterable[HistoryRow]") -> Table:
     """Return a table of a pipeline's history; what was done past a check stands out in red."""
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for column in ("  #", "when", "what", "digest", "release", "by", "why"):
@@ -233,7 +235,7 @@ def history_table(rows: Iterable[HistoryRow]) -> Table:
     return table
 
 
-def prune_table(things: Iterable[Thing], undone: Mapping[str, str]) -> Table:
+def prune_table(things: "Iterable[Thing]", undone: Mapping[str, str]) -> Table:
     """Return a table of what goes, and of why the rest stays."""
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
     for column in ("  what", "which", "made", "stays because"):
@@ -263,7 +265,7 @@ def said(reason: str, override: str, break_glass: str) -> Text:
     return Text("; ").join(parts)
 
 
-def drift_table(drift: Drift) -> Table:
+def drift_table(drift: "Drift") -> Table:
     """Return a table of what is not as the ledger says, each with what became of it or to do."""
     table = Table(box=None, padding=(0, 2), header_style="dim", pad_edge=False)
     table.add_column("  pipeline", no_wrap=True)
