@@ -8,7 +8,8 @@
     │   ├── CompilationError        a pipeline that does not compile, or to what Vertex AI refuses
     │   ├── UnusableData            a data file that the pipeline's own check refuses
     │   ├── UnknownMetric           a gate on a metric that no task of the run produced
-    │   └── BrokenGate              a gate written in Python is missing, raises, or makes no sense
+    │   ├── BrokenGate              a gate written in Python is missing, raises, or makes no sense
+    │   └── NoToolImage             a trigger is wanted, and no image that its builds could run in
     └── Refused                     exit code 1: a check, a gate, a run or the cloud said no
         ├── ReleaseAltered          bytes, settings or manifest differ from what was built
         ├── NotQualified            no valid signed evidence from the environment below
@@ -21,6 +22,7 @@
         ├── NotDescendant           the release is older than what is live, or beside it
         ├── Frozen                  nothing may go live here now
         ├── NoWayBack               a rollback finds nothing older that it could make live
+        ├── NotLive                 nothing of the pipeline is live, so nothing can be started
         ├── HeldBack                a pipeline that waits for another one, which did not go live
         ├── CloudError              Google Cloud answered with an error
         └── Interrupted             the user stopped it
@@ -175,6 +177,10 @@ class BrokenGate(InvalidInput):
         fix="install the package whose entry points, group `ecluse.gates`, name it",
     )
     usual_fix = "mend the gate's function, and try it with `ecluse run PIPELINE --local`"
+
+
+class NoToolImage(InvalidInput):
+    """Triggers are wanted here, and nobody has said which image their builds run `ecluse` in."""
 
 
 class Refused(EcluseError):
@@ -335,6 +341,10 @@ class NoWayBack(Refused):
         fix="promote a release: `ecluse promote prod`",
     )
     usual_fix = "see what was live with `ecluse history ENVIRONMENT PIPELINE`"
+
+
+class NotLive(Refused):
+    """Nothing of the pipeline is live in the environment, so nothing can be started."""
 
 
 class HeldBack(Refused):

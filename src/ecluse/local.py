@@ -3,6 +3,7 @@
 The engine knows the embedded cloud as anybody does, by its command line and its addresses.
 """
 
+import http
 import json
 import os
 import signal
@@ -78,6 +79,7 @@ def lay_out(environments: Iterable[Environment], address: str) -> None:
             environment.signing_key,
             environment.images,
             environment.service_account,
+            environment.build_logs,
         ]
         found = cloud.storage.read(mark)
         if found is not None and json.loads(found.content) == wanted:
@@ -93,6 +95,7 @@ def _prepare(cloud: Cloud) -> None:
     cloud.storage.ensure_bucket(environment.ledger, environment.location, versioned=True)
     cloud.storage.ensure_bucket(environment.evidence, environment.location)
     cloud.storage.ensure_bucket(environment.bucket, environment.location)
+    cloud.storage.ensure_bucket(environment.build_logs, environment.location)
     cloud.registry.ensure_repository()
     cloud.keys.ensure_key(environment.signing_key)
     preparation = Preparation(cloud.addresses)
@@ -100,6 +103,29 @@ def _prepare(cloud: Cloud) -> None:
     preparation.ensure_image_repository(environment.image_repository)
     for repository in (environment.template_repository, environment.image_repository):
         preparation.ensure_agents_read(repository, environment.project)
+
+
+def lay_topics(address: str, project: str, topics: Iterable[str]) -> None:
+    """Make topics in the embedded cloud, unless they exist.
+
+    Raises:
+        CloudError: it does not make one.
+
+    """
+    for topic in sorted(topics):
+        name = f"projects/{project}/topics/{urllib.parse.quote(topic, safe='')}"
+        request = urllib.request.Request(  # noqa: S310 an http address on loopback, checked above
+            f"{address}/v1/{name}", data=b"{}", method="PUT"
+        )
+        request.add_header("Content-Type", "application/json")
+        try:
+            urllib.request.urlopen(request, timeout=60).close()  # noqa: S310
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.CONFLICT:
+                said = error.read().decode(errors="replace")[:300]
+                raise CloudError(f"the topic was not made: {said}", where=name) from None
+        except urllib.error.URLError as error:
+            raise CloudError(f"cannot be reached: {error.reason}", where=address) from None
 
 
 def record_image(address: str, repository: str, archive: bytes) -> str:

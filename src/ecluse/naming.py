@@ -23,6 +23,7 @@ import re
 
 _LABEL_LENGTH = 63
 _RUN_ID_LENGTH = 127
+_TRIGGER_LENGTH = 64
 _DIGEST_DIGITS = 40
 _MARKS = {".": "_d", "@": "_a", "_": "__"}
 _ENCODED = re.compile(r"_x([0-9a-f]+)_|_u([a-z])|_([da_])")
@@ -76,8 +77,35 @@ def run_id(*, package: str, environment: str, subject: str, attempt: int) -> str
         attempt: 1 for the first try.
 
     """
-    tail = f"-{environment}-{subject.removeprefix('sha256:')[:10]}-{attempt}"
+    return _joined(package, f"-{environment}-{subject.removeprefix('sha256:')[:10]}-{attempt}")
+
+
+def _joined(package: str, tail: str) -> str:
+    """Return a run's id, the package shortened where it is too long."""
     head = re.sub(r"[^a-z0-9-]", "-", package.lower())
     if len(head) + len(tail) > _RUN_ID_LENGTH:
         head = f"{head[:80]}-{hashlib.sha256(package.encode()).hexdigest()[:8]}"
     return f"{head}{re.sub(r'[^a-z0-9-]', '-', tail)}"
+
+
+def trigger_name(*, environment: str, pipeline: str, topic: str) -> str:
+    """Return the name of a pipeline's trigger on a topic: letters, digits and `-`, 64 at most.
+
+    What is cut, or is no such character, is told apart by the hash at the end.
+    """
+    told = hashlib.sha256(f"{environment} {pipeline} {topic}".encode()).hexdigest()[:8]
+    head = re.sub(r"[^a-z0-9]+", "-", f"ecluse-{environment}-{pipeline}".lower())
+    return f"{head[: _TRIGGER_LENGTH - len(told) - 1].rstrip('-')}-{told}"
+
+
+def started_run_id(*, package: str, environment: str, cause: str) -> str:
+    """Return the id of a run of what is live, the same for the same cause.
+
+    Args:
+        package: the compiled pipeline's package.
+        environment: where it runs.
+        cause: what started it: a message of a topic, or anything unique.
+
+    """
+    tail = f"-{environment}-on-{hashlib.sha256(cause.encode()).hexdigest()[:20]}"
+    return _joined(package, tail)

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from ecluse.actor import actor
 from ecluse.cloud import Cloud, connect
-from ecluse.local import embedded_cloud, lay_out
+from ecluse.errors import InvalidInput
+from ecluse.local import embedded_cloud, lay_out, wanted_locally
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
 
@@ -71,3 +74,29 @@ class Workplace:
             lay_out([environment], self.address)
         cloud = self._clouds[environment.name] = connect(environment, local=self.address)
         return cloud
+
+
+def cloud_of_settings(name: str, settings: str, *, local: bool) -> Cloud:
+    """Return the services of an environment whose settings come in JSON, where no repository is.
+
+    Args:
+        name: the environment's name, which the settings have to say, too.
+        settings: the fields of its file, and its `name`.
+        local: whether to use the embedded cloud.
+
+    Raises:
+        InvalidInput: they are no such settings.
+
+    """
+    where = "the environment's settings"
+    fix = "promote again: it writes the trigger anew"
+    try:
+        environment = Environment.model_validate_json(settings)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"]) or "the whole"
+        raise InvalidInput(f"`{field}`: {problem['msg']}", where=where, fix=fix) from None
+    if environment.name != name:
+        raise InvalidInput(f"they are those of `{environment.name}`", where=where, fix=fix)
+    address = embedded_cloud(Path(".ecluse") / "gcp-local") if wanted_locally(local) else None
+    return connect(environment, local=address)

@@ -43,9 +43,14 @@ def test_the_three_builds_are_there() -> None:
 @pytest.mark.parametrize("name", ["release", "promote"])
 def test_a_promotion_is_told_who_asked_for_it(name: str) -> None:
     build = strict_yaml.load((CLOUDBUILD / f"{name}.yaml").read_text(encoding="utf-8"))
-    assert [step["env"] for step in build["steps"]] == [["ECLUSE_ACTOR=${_ACTOR}"]] * len(
-        build["steps"]
-    )
+    assert all("ECLUSE_ACTOR=${_ACTOR}" in step["env"] for step in build["steps"])
+
+
+@pytest.mark.parametrize("name", ["release", "promote"])
+def test_a_promotion_is_told_the_image_it_runs_in_for_triggers_to_run_in(name: str) -> None:
+    build = strict_yaml.load((CLOUDBUILD / f"{name}.yaml").read_text(encoding="utf-8"))
+    (promote,) = (step for step in build["steps"] if step["args"][0] == "promote")
+    assert f"ECLUSE_TOOL_IMAGE={promote['name']}" in promote["env"]
 
 
 def test_a_sound_build_has_no_problem() -> None:

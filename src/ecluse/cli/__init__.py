@@ -42,6 +42,7 @@ def register(app: typer.Typer) -> None:
         prune,
         reporting,
         rollback,
+        start,
     )
 
     for module in (
@@ -53,6 +54,7 @@ def register(app: typer.Typer) -> None:
         prune,
         reporting,
         rollback,
+        start,
     ):
         module.register(app)
 

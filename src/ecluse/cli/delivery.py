@@ -201,7 +201,7 @@ def promote(
     from ecluse.promotion import execution
     from ecluse.promotion.lift import Order
     from ecluse.promotion.plan import read_plan
-    from ecluse.release.delivery import lay_missing_samples
+    from ecluse.release.delivery import lay_missing_samples, tool_image
     from ecluse.report.terminal import Board, plan_table
     from ecluse.repository.commit import is_ancestor
 
@@ -225,6 +225,7 @@ def promote(
             rerun=rerun,
             detach=detach,
             override=options.reason(override, "--override"),
+            tool_image=tool_image(workplace, released, cloud),
         ),
         execution.Terms(
             below=workplace.below(cloud),

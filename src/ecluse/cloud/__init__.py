@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ecluse.cloud.registry import Registry
     from ecluse.cloud.schedules import Schedules
     from ecluse.cloud.storage import Storage
+    from ecluse.cloud.triggers import Triggers
     from ecluse.ledger.records import Ledger
 
 
@@ -172,6 +173,13 @@ class Cloud:
         from ecluse.cloud.builds import Builds
 
         return self._connected(Builds)
+
+    @property
+    def triggers(self) -> "Triggers":
+        """Cloud Build's triggers that messages fire."""
+        from ecluse.cloud.triggers import Triggers
+
+        return self._connected(Triggers)
 
     @property
     def ledger(self) -> "Ledger":

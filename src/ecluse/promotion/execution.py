@@ -35,6 +35,7 @@ from ecluse.promotion.freeze import refuse_frozen
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
+from ecluse.promotion.tooling import settle_tool_image
 from ecluse.release.store import publish_release
 from ecluse.repository.duration import parse_duration
 from ecluse.upkeep.convergence.converging import Unchanged
@@ -89,6 +90,7 @@ def promote(
     Raises:
         LeaseHeld: somebody else is at work here; nothing was done.
         PlanMoved: it would not be what was expected; nothing was done.
+        NoToolImage: triggers are wanted, and nobody said what they run in; nothing was done.
         NotDescendant: it would go backwards; nothing was done.
         Frozen: nothing may go live here now; nothing was done.
         NotQualified: the environment below did not qualify something; nothing was done.
@@ -119,6 +121,7 @@ def promote(
             if not order.override:
                 raise refused
             watcher.step(pipeline, f"OVERRIDDEN ({order.override}): {refused.what}")
+        settle_tool_image(order, plan, journal.head)
         planned(plan)
         publish_release(cloud, order.release, order.files)
         return _Promotion(order, terms, plan, journal, watcher, frozenset(unqualified)).run()

@@ -43,6 +43,8 @@ class Order:
         detach: leave runs under way once they have started; a later promotion joins them.
         override: the reason for going on without a qualification or in a freeze, where somebody
             gave one.
+        tool_image: what this promotion runs in, by digest, for triggers to run in, too; none where
+            that is not known.
 
     """
 
@@ -54,6 +56,7 @@ class Order:
     rerun: bool = False
     detach: bool = False
     override: str = ""
+    tool_image: str | None = None
 
 
 class Lift:

@@ -22,6 +22,7 @@ from ecluse.repository.freeze_settings import Freeze
 from ecluse.repository.gate_settings import Gate, PlacedGate, Prices
 from ecluse.repository.strict import Strict as _Settings
 from ecluse.repository.time_zone import TimeZone
+from ecluse.repository.trigger_settings import Trigger, Triggers
 
 Parameter: TypeAlias = JsonValue
 
@@ -41,6 +42,7 @@ KeyVersion = Annotated[
         r"/cryptoKeyVersions/[1-9][0-9]*$"
     ),
 ]
+Account = Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
 LabelValue = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{0,63}$")]
 LabelKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 
@@ -83,7 +85,8 @@ class Environment(_Settings):
     evidence: Bucket
     templates: RepositoryId
     images: ImageRepository
-    service_account: Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")]
+    service_account: Account
+    starter: Account | None = None
     signing_key: KeyVersion
     requires: str | None = None
     evidence_max_age: Duration | None = None
@@ -113,6 +116,16 @@ class Environment(_Settings):
         location = host.removesuffix("-docker.pkg.dev")
         return f"projects/{project}/locations/{location}/repositories/{repository}"
 
+    @property
+    def trigger_account(self) -> str:
+        """Whose identity the builds have that triggers start: the deployer's, unless said."""
+        return self.starter or f"deployer@{self.project}.iam.gserviceaccount.com"
+
+    @property
+    def build_logs(self) -> str:
+        """The bucket that the project's builds write their logs to, as cloudbuild/ has it."""
+        return f"gs://{self.project}-builds"
+
     def template_uri(self, package: str, digest: str) -> str:
         """Return the address of one compiled pipeline, by digest and never by tag."""
         return f"{self.template_host}/{package}/{digest}"
@@ -131,6 +144,7 @@ class Overrides(_Settings):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     schedule: Schedule | None = None
     gates: list[Gate] = Field(default_factory=list, exclude_if=lambda gates: not gates)
+    triggers: Triggers | None = None
 
 
 class SampleData(_Settings):
@@ -170,6 +184,7 @@ class PipelineSettings(_Settings):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     environments: dict[str, Overrides] = Field(default_factory=dict)
     schedule: Schedule | None = None
+    triggers: Annotated[Triggers, Field(min_length=1)] | None = None
     after: Annotated[list[str], Field(min_length=1)] | None = None
     gates: list[Gate] = Field(default_factory=list)
     requalify: Annotated[
@@ -210,6 +225,13 @@ class PipelineSettings(_Settings):
                 for index, gate in enumerate(own)
             ),
         )
+
+    def triggers_in(self, environment: str) -> tuple[Trigger, ...]:
+        """Return the triggers that hold in an environment: its own, if it says any, even none."""
+        overrides = self.environments.get(environment)
+        if overrides is not None and overrides.triggers is not None:
+            return tuple(overrides.triggers)
+        return tuple(self.triggers or ())
 
     def parameters_in(
         self,

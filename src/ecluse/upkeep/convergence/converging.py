@@ -15,15 +15,18 @@ from ecluse.upkeep.convergence.tags import KIND as TAG
 from ecluse.upkeep.convergence.tags import TagKeeper
 from ecluse.upkeep.convergence.templates import KIND as TEMPLATE
 from ecluse.upkeep.convergence.templates import TemplateKeeper
+from ecluse.upkeep.convergence.triggers import KIND as TRIGGER
+from ecluse.upkeep.convergence.triggers import TriggerKeeper
 
 # In the order in which they are mended: a tag needs its version, a schedule its template.
 _KEEPERS: dict[str, Callable[[Cloud], Keeper]] = {
     TEMPLATE: TemplateKeeper,
     TAG: TagKeeper,
     SCHEDULE: ScheduleKeeper,
+    TRIGGER: TriggerKeeper,
 }
 # A promotion has just verified the bytes of what it makes live.
-_OF_A_PROMOTION = (TAG, SCHEDULE)
+_OF_A_PROMOTION = (TAG, SCHEDULE, TRIGGER)
 
 
 @dataclass(frozen=True)
