@@ -140,11 +140,9 @@ def test_image_release_and_promotion_run_as_they_come(emulator: Emulator, tmp_pa
     )
     assert "✓ alpha  live in prod\n" in prod.log(build)
     ledgers = [
-        json.loads(
-            place.bucket(f"{name}-{suffix}-ledger").blob("live/alpha.json").download_as_text()
-        )
+        json.loads(place.bucket(f"{name}-{suffix}-ledger").blob("head.json").download_as_text())
         for place, name in ((nonprod, "nonprod"), (prod, "prod"))
     ]
-    assert ledgers[1]["entries"][-1]["by"] == "ann@example.com"
-    digests = {ledger["entries"][-1]["digest"] for ledger in ledgers}
+    assert ledgers[1]["pipelines"]["alpha"]["by"] == "ann@example.com"
+    digests = {ledger["pipelines"]["alpha"]["digest"] for ledger in ledgers}
     assert len(digests) == 1, "what nonprod qualified is what prod has"
