@@ -328,8 +328,17 @@ class NotDescendant(Refused):
 class Frozen(Refused):
     """A freeze window of the environment's settings holds: nothing may go live."""
 
-    example = Example("nothing goes live in prod until 2027-01-04", where="environments/prod.yaml")
-    usual_fix = "wait for its end; a rollback in an emergency has --break-glass REASON"
+    when = (
+        "Nothing new is begun then, and what is under way does not go live. A rollback is always "
+        "possible."
+    )
+    example = Example(
+        "prod is frozen until 2027-01-04T08:00:00Z: the year's end (for another 9 d)",
+        where="environments/prod.yaml, freezes",
+        fix="run the same command again after that; or now, for the ledger and every report to "
+        'say so, with --override "why"',
+    )
+    usual_fix = "run the same command again after that"
 
 
 class NoWayBack(Refused):
