@@ -381,7 +381,7 @@ class CloudError(Refused):
             "projects/acme-ml-prod/locations/europe-"
             "west1/keyRings/ecluse/cryptoKeys/qualification/cryptoKeyVersions/1"
         ),
-        fix="give the calling service account the role that the message names",
+        fix="`ecluse doctor ENVIRONMENT` tells what is missing, and the command that gives it",
     )
     usual_fix = (
         "look at everything that a promotion needs with `ecluse doctor ENVIRONMENT`, then run "
@@ -392,7 +392,7 @@ class CloudError(Refused):
 class Interrupted(Refused):
     """The user stopped the command; what runs in the cloud goes on."""
 
-    when = "Ctrl-C, or a machine that shuts down. Exit code 130."
+    when = "By Ctrl-C."
     example = Example(
         "no longer followed; it goes on",
         where="projects/acme-ml-prod/locations/europe-west1/pipelineJobs/alpha-prod-0f3a-1",

@@ -54,8 +54,8 @@ def page() -> str:
 
 def shown(kind: type[EcluseError]) -> str:
     """A class's example as the command line shows it."""
-    example = kind.example
-    assert example is not None, f"{kind.__name__} has no example"
+    example = vars(kind).get("example")
+    assert example is not None, f"{kind.__name__} has no example of its own"
     return f"error {kind(example.what, where=example.where, fix=example.fix)}"
 
 
@@ -65,7 +65,8 @@ def _section(kind: type[EcluseError]) -> str:
 
 def _paragraphs(kind: type[EcluseError]) -> Iterator[str]:
     yield f"## {kind.__name__}"
-    yield f"{inspect.getdoc(kind)} {kind.when}".strip()
+    # What its parent says of itself is said under the parent's heading.
+    yield f"{inspect.getdoc(kind)} {vars(kind).get('when', '')}".strip()
     yield f"```text\n{shown(kind)}\n```"
     if kind.usual_fix:
         yield f"**What to do:** {kind.usual_fix}."

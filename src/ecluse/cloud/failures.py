@@ -156,7 +156,7 @@ def _forbidden(error: exceptions.Forbidden, resource: str) -> CloudError:
     return CloudError(
         f"permission denied: {reason(error)}",
         where=resource,
-        fix="give the calling service account the role that the message names",
+        fix="`ecluse doctor ENVIRONMENT` tells what is missing, and the command that gives it",
     )
 
 
