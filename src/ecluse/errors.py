@@ -182,6 +182,14 @@ class BrokenGate(InvalidInput):
 class NoToolImage(InvalidInput):
     """Triggers are wanted here, and nobody has said which image their builds run `ecluse` in."""
 
+    when = "A pipeline's `triggers:` become builds, and every build runs in an image."
+    example = Example(
+        "triggers are wanted, and no image is known that their builds could run `ecluse` in",
+        where="environments/prod.yaml",
+        fix='export ECLUSE_TOOL_IMAGE="$(ecluse image prod tool)", then promote again',
+    )
+    usual_fix = "find or build it with `ecluse image ENVIRONMENT tool`"
+
 
 class Refused(EcluseError):
     """A check, a gate, a run or the cloud said no."""
@@ -354,6 +362,13 @@ class NoWayBack(Refused):
 
 class NotLive(Refused):
     """Nothing of the pipeline is live in the environment, so nothing can be started."""
+
+    example = Example(
+        "`alpha` is not live in prod, so nothing starts; live is: beta",
+        where="gs://acme-ml-prod-ledger/head.json",
+        fix="look with `ecluse status prod`",
+    )
+    usual_fix = "look at what is live with `ecluse status ENVIRONMENT`"
 
 
 class HeldBack(Refused):

@@ -55,7 +55,7 @@ def page() -> str:
 def shown(kind: type[EcluseError]) -> str:
     """A class's example as the command line shows it."""
     example = vars(kind).get("example")
-    assert example is not None, f"{kind.__name__} has no example of its own"
+    assert example is not None, f"{kind.__name__} needs an `example`, and a `usual_fix`"
     return f"error {kind(example.what, where=example.where, fix=example.fix)}"
 
 
