@@ -96,7 +96,7 @@ def _tell(
         merged = _merge(story)
         _tag(story, merged)
         _bad_change(story, merged)
-        rows = read_status(workplace.clouds())
+        rows = [row for status in read_status(workplace.clouds()) for row in status.rows]
         console.print()
         console.rule("[bold]5 · What is live[/]", align="left")
         console.print(status_table(rows))

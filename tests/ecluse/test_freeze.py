@@ -134,7 +134,7 @@ def test_nothing_new_goes_live_in_a_freeze_unless_somebody_says_why(ecluse: Comm
     assert refused.code == 1
     assert "An audit (for another 1 d)" in refused.err
     assert "--override" in refused.err
-    (row,) = ecluse("status", "nonprod", "--json").json
+    (row,) = ecluse("status", "nonprod", "--json").json[0]["pipelines"]
     assert row["metrics"] == {"measure.accuracy": 0.9}
 
     report = ecluse.repository.root / "report.md"

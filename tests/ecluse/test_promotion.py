@@ -38,8 +38,13 @@ def runs_of(ecluse: Commands, name: str, address: str) -> list[Any]:
     return list(client.list_pipeline_jobs(parent=parent))
 
 
+def status_rows(ecluse: Commands, *environment: str) -> list[dict[str, Any]]:
+    answer = ecluse("status", *environment, "--json").json
+    return [row for status in answer for row in status["pipelines"]]
+
+
 def live_digest(ecluse: Commands, environment: str) -> str | None:
-    rows = ecluse("status", environment, "--json").json
+    rows = status_rows(ecluse, environment)
     return next((row["digest"] for row in rows if row["pipeline"] == "alpha"), None)
 
 
@@ -73,7 +78,7 @@ def test_prod_runs_the_bytes_that_nonprod_qualified(
     assert job.template_metadata.version == qualified
     assert job.labels["ecluse-commit"] == commit
     assert job.runtime_config.parameter_values["run_key"] == job.name.rsplit("/", 1)[1]
-    row = next(row for row in ecluse("status", "prod", "--json").json)
+    (row,) = status_rows(ecluse, "prod")
     assert (row["version"], row["by"], row["digest"]) == ("v1.4.0", "ann@example.com", qualified)
 
 

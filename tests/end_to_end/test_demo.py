@@ -73,7 +73,7 @@ def test_the_demo_tells_the_whole_story(copy: Path) -> None:
     where = ".ecluse/demo/repository"
     status = ecluse(copy, "status", "--local", "--json", "--repository", where)
     stop_embedded_cloud(Workplace(Catalog(copy / where), local=True).state)
-    rows = json.loads(status.stdout)
+    rows = [row for each in json.loads(status.stdout) for row in each["pipelines"]]
     assert [(row["environment"], row["digest"]) for row in rows] == [
         ("nonprod", qualified),
         ("prod", qualified),

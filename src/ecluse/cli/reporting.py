@@ -1,11 +1,16 @@
 """Commands that tell: status, report; and the demo, which tells the whole story."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ecluse.cli import options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ecluse.upkeep.status import Status
 
 
 def register(app: typer.Typer) -> None:
@@ -19,32 +24,49 @@ def status(
     environment: Annotated[
         str | None, typer.Argument(help="One environment; all if none is given.")
     ] = None,
+    ledger_only: Annotated[
+        bool,
+        typer.Option("--ledger-only", help="Only what the ledger says, in one read each."),
+    ] = False,
     repository: options.Repository = options.HERE,
     local: options.Local = False,
     markdown: options.MarkdownFile = None,
     json: options.Json = False,
 ) -> None:
-    """Show what is live where, since when and from which commit."""
+    """Show what is live where, since when, how its last run went, when the next one is due."""
     from ecluse.cli import output
     from ecluse.upkeep.status import read_status
 
     workplace = output.workplace(repository, local=local)
     clouds = [workplace.cloud(environment)] if environment is not None else workplace.clouds()
-    rows = read_status(clouds)
+    statuses = read_status(clouds, ledger_only=ledger_only)
     if markdown is not None:
         from ecluse.report.markdown import status_report
 
-        options.append_markdown(markdown, status_report(rows))
+        options.append_markdown(markdown, status_report(statuses))
     if json:
-        output.show_json([row.as_json() for row in rows])
-        return
-    console = output.console()
-    if not rows:
-        console.print("nothing is live yet → promote a release with `ecluse promote nonprod`")
-        return
-    from ecluse.report.terminal import status_table
+        output.show_json([status.as_json() for status in statuses])
+    else:
+        _show(statuses)
+    errors = [status.error for status in statuses if status.error is not None]
+    for error in errors:
+        output.show_error(error)
+    if errors:
+        raise typer.Exit(1)
 
-    console.print(status_table(rows))
+
+def _show(statuses: "Sequence[Status]") -> None:
+    from ecluse.cli import output
+    from ecluse.report.terminal import status_notes, status_table
+
+    console = output.console()
+    rows = [row for status in statuses for row in status.rows]
+    if rows:
+        console.print(status_table(rows))
+    elif not any(status.error for status in statuses):
+        console.print("nothing is live yet → promote a release with `ecluse promote nonprod`")
+    for note in status_notes(statuses):
+        console.print(note)
 
 
 def report(

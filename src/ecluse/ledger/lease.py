@@ -256,6 +256,13 @@ def acquire(
             raise Interrupted("no longer waiting for the lease", where=address)
 
 
+def current_holding(storage: Storage, address: str) -> Holding | None:
+    """Return who holds a lease by what its object says; none if nobody does."""
+    found = storage.read(address)
+    holding = _parsed(found.content, address) if found is not None else None
+    return None if holding is None or _is_free(holding, unchanged=0) else holding
+
+
 def _taken(
     storage: Storage,
     address: str,

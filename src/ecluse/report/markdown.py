@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ecluse.upkeep.convergence.converging import Mended
     from ecluse.upkeep.drift import Drift
     from ecluse.upkeep.history import HistoryRow
-    from ecluse.upkeep.status import StatusRow
+    from ecluse.upkeep.status import Status
 
 _SIGNS = {
     "activated": "✅",
@@ -114,7 +114,7 @@ def plan_report(plan: Plan, notes: Sequence[str] = ()) -> str:
     return f"{heading}\n\n{freeze}{table}{said}"
 
 
-def status_report(rows: "Sequence[StatusRow]") -> str:
+def status_report(statuses: "Sequence[Status]") -> str:
     """Return what is live where."""
     cells = (
         (
@@ -124,12 +124,34 @@ def status_report(rows: "Sequence[StatusRow]") -> str:
             _text(row.version or ""),
             _code(row.commit[:9]),
             clock.rfc3339(row.since),
-            _text(row.by),
+            f"{row.last_run.state} {_code(row.last_run.id)}" if row.last_run else "",
+            clock.rfc3339(row.next_run) if row.next_run else "",
+            "?" if row.drift is None else f"⚠️ {row.drift}" if row.drift else "none",
+            _text(f"{row.by} (rollback)" if row.action == "rollback" else row.by),
         )
-        for row in rows
+        for status in statuses
+        for row in status.rows
     )
-    columns = ("environment", "pipeline", "live", "version", "commit", "since", "by")
-    return f"## What is live\n\n{_table(columns, cells)}"
+    columns = (
+        *("environment", "pipeline", "live", "version", "commit", "since"),
+        *("last run", "next run", "drift", "by"),
+    )
+    return f"## What is live\n\n{_table(columns, cells)}{''.join(_status_notes(statuses))}"
+
+
+def _status_notes(statuses: "Iterable[Status]") -> Iterable[str]:
+    for status in statuses:
+        name = _text(status.environment)
+        if status.error is not None:
+            yield f"\n> ⛔ **{name}** could not be read: {_text(str(status.error))}\n"
+        if status.unread is not None:
+            unread = _text(str(status.unread))
+            yield f"\n> ⚠️ {name}: runs and schedules could not be read: {unread}\n"
+        if status.at_work:
+            yield f"\n> ⏳ {name}: {_text(status.at_work)}\n"
+        for row in status.rows:
+            for exception in row.exceptions:
+                yield f"\n> 🚨 **{name} {_text(row.pipeline)}**: {_text(exception)}\n"
 
 
 def history_report(environment: str, pipeline: str, rows: "Iterable[HistoryRow]") -> str:

@@ -5,6 +5,7 @@ Green is done, red is refused or failed, yellow is running, dim is nothing happe
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console
@@ -24,6 +25,7 @@ if TYPE_CHECKING:  # a plan's table must not wait for the clients that pruning n
     from ecluse.upkeep.drift import Drift
     from ecluse.upkeep.history import HistoryRow
     from ecluse.upkeep.prune import Thing
+    from ecluse.upkeep.status import Status as EnvironmentStatus
     from ecluse.upkeep.status import StatusRow
 
 _MARKS: Final[dict[State, str]] = {
@@ -188,32 +190,66 @@ def outcome_lines(outcomes: Sequence[Outcome], environment: str) -> Iterable[str
 
 
 def status_table(rows: "Sequence[StatusRow]") -> Table:
-    """Return a table of what is live where; only its last column gives way to a narrow terminal."""
-    columns = ("  environment", "pipeline", "live", "version", "commit", "since")
+    """Return a table of what is live where; columns after `since` give way where it is narrow."""
+    fixed = ("  environment", "pipeline", "live", "release", "since")
     now = clock.now()
     cells = [
         (
             f"  {row.environment}",
             row.pipeline,
             short(row.digest) if row.digest else "retired",
-            row.version or "",
-            row.commit[:9],
+            row.version or row.commit[:9],
             f"{clock.age(row.since, now)} ago",
         )
         for row in rows
     ]
     table = Table(box=None, padding=(0, 1), header_style="dim", pad_edge=False)
-    for index, column in enumerate(columns):
+    for index, column in enumerate(fixed):
         width = max(len(text) for text in (column, *(line[index] for line in cells)))
         table.add_column(column, no_wrap=True, min_width=width)
-    table.add_column("by", no_wrap=True, overflow="ellipsis")
+    for column in ("last run", "next run", "drift", "by"):
+        table.add_column(column, no_wrap=column == "by", overflow="ellipsis")
     for row, line in zip(rows, cells, strict=True):
         colour = "green" if row.digest else "yellow"
         texts = [
             Text(text, style=colour if index == _LIVE else "") for index, text in enumerate(line)
         ]
-        table.add_row(*texts, Text(row.by))
+        table.add_row(
+            *texts,
+            _last_run(row, now),
+            Text(f"in {clock.age(now, row.next_run)}" if row.next_run else ""),
+            _drift(row.drift),
+            Text(f"{row.by} (rollback)" if row.action == "rollback" else row.by),
+        )
     return table
+
+
+def status_notes(statuses: "Iterable[EnvironmentStatus]") -> Iterable[Text]:
+    """Yield what a reader of the table has to know besides, the exceptions loudly."""
+    for status in statuses:
+        if status.at_work:
+            yield Text(f"  {status.environment}: {status.at_work}", style="yellow")
+        if status.unread is not None:
+            said = f"  {status.environment}: runs and schedules could not be read: {status.unread}"
+            yield Text(said, style="yellow")
+        for row in status.rows:
+            for exception in row.exceptions:
+                yield Text(f"  ! {row.environment} {row.pipeline}: {exception}", style="bold red")
+
+
+def _last_run(row: "StatusRow", now: datetime) -> Text:
+    run = row.last_run
+    if run is None:
+        return Text("")
+    age = f" {clock.age(run.created, now)} ago" if run.created is not None else ""
+    style = {"succeeded": "green", "failed": "red", "running": "yellow"}.get(run.state, "")
+    return Text.assemble((run.state, style), age)
+
+
+def _drift(count: int | None) -> Text:
+    if count is None:
+        return Text("?", style="dim")
+    return Text(str(count), style="bold red") if count else Text("none", style="dim")
 
 
 def history_table(rows: "Iterable[HistoryRow]") -> Table:
