@@ -76,21 +76,13 @@ def test_who_may_read_only_the_ledger_is_told_what_is_missing(
     ecluse: Commands, address: str
 ) -> None:
     assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
-    project = cloud_of(ecluse, "nonprod", address).environment.project
-
-    def deny(*permissions: str) -> None:
-        request = urllib.request.Request(
-            f"{address}/gcp-local/permissions?project={project}",
-            data=json.dumps({"deny": list(permissions)}).encode(),
-            method="PUT",
-        )
-        urllib.request.urlopen(request, timeout=10).close()
-
-    deny("aiplatform.pipelineJobs.list")
-    try:
-        answer = ecluse("status", "nonprod")
-    finally:
-        deny()
+    rule = {"method": "*.ListPipelineJobs", "error": 403, "times": 1}
+    request = urllib.request.Request(
+        f"{address}/gcp-local/faults", data=json.dumps(rule).encode(), method="POST"
+    )
+    urllib.request.urlopen(request, timeout=10).close()
+    answer = ecluse("status", "nonprod")
     assert answer.code == 0
     assert "nonprod: runs and schedules could not be read" in answer.out
+    assert "permission denied" in answer.out
     assert "alpha" in answer.out

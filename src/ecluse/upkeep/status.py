@@ -19,7 +19,6 @@ from ecluse.labels import ENVIRONMENT, PIPELINE
 from ecluse.ledger.lease import current_holding
 from ecluse.ledger.records import Entry, Head
 
-_CHECKED = ("schedule", "tag")  # what costs few calls; `ecluse drift` looks at everything
 _RUNS = 1000
 
 
@@ -171,13 +170,16 @@ def status_row(environment: str, pipeline: str, last: Entry) -> StatusRow:
 def _with_the_cloud(cloud: Cloud, head: Head, rows: Sequence[StatusRow]) -> tuple[StatusRow, ...]:
     """Return rows with what Vertex AI and the registry say of them."""
     from ecluse.upkeep.convergence.converging import look
+    from ecluse.upkeep.convergence.schedules import KIND as SCHEDULE
     from ecluse.upkeep.convergence.schedules import schedule_name
+    from ecluse.upkeep.convergence.tags import KIND as TAG
 
     labels = {ENVIRONMENT: naming.label(cloud.environment.name)}
     with ThreadPoolExecutor(3) as pool:
         runs = pool.submit(lambda: newest_runs(cloud.pipelines.list(labels=labels, limit=_RUNS)))
         schedules = pool.submit(cloud.schedules.list)
-        differences = pool.submit(look, cloud, head, kinds=_CHECKED)
+        # What costs few calls: `ecluse drift` looks at everything.
+        differences = pool.submit(look, cloud, head, kinds=(SCHEDULE, TAG))
     next_runs = {
         found.display_name: found.next_run
         for found in schedules.result()
