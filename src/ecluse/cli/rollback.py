@@ -33,6 +33,14 @@ def rollback(
             envvar="ECLUSE_ROLLBACK_TO",
         ),
     ] = None,
+    with_model: Annotated[
+        bool,
+        typer.Option(
+            "--with-model",
+            help="Take the model along: its alias, and the traffic of endpoints that serve it.",
+            envvar="ECLUSE_ROLLBACK_WITH_MODEL",
+        ),
+    ] = False,
     reason: Annotated[
         str | None,
         typer.Option("--reason", help="Why, for the ledger.", envvar="ECLUSE_ROLLBACK_REASON"),
@@ -74,6 +82,7 @@ def rollback(
         names=tuple(pipeline or ()),
         to=release,
         commit=_commit(workplace, release) if release else None,
+        with_model=with_model,
         reason=options.reason(reason, "--reason") if reason else "",
         break_glass=options.reason(break_glass, "--break-glass"),
         wait=options.waiting_time(wait),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ecluse.cloud.calls import Calls
     from ecluse.cloud.images import Images
     from ecluse.cloud.keys import Keys
+    from ecluse.cloud.models import Models
     from ecluse.cloud.packages import Packages
     from ecluse.cloud.pipelines import Pipelines
     from ecluse.cloud.registry import Registry
@@ -131,6 +132,13 @@ class Cloud:
         from ecluse.cloud.pipelines import Pipelines
 
         return self._connected(Pipelines)
+
+    @property
+    def models(self) -> "Models":
+        """Vertex AI's model registry and endpoints."""
+        from ecluse.cloud.models import Models
+
+        return self._connected(Models)
 
     @property
     def schedules(self) -> "Schedules":

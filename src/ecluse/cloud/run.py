@@ -1,5 +1,6 @@
 """A run: one pipeline job, as people and gates look at it. Values only; no client."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +32,9 @@ class RunRequest(JobRequest):
     """
 
     run_id: str
+
+
+_MODEL_VERSION = re.compile(r"projects/[^/@]+/locations/[^/@]+/models/[^/@]+@[^/@]+")
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,24 @@ class Run:
             for name, value in task.metrics.items():
                 measured.setdefault(f"{task.name}.{name}", []).append(value)
         return measured
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The model versions that its tasks registered, `projects/…/models/MODEL@VERSION`.
+
+        Known by what such an artifact's metadata says, whatever its type: `resourceName`, with the
+        version at its end or in `versionId`.
+        """
+        found: dict[str, None] = {}
+        for task in self.tasks:
+            for artifact in task.artifacts:
+                name = str(artifact.metadata.get("resourceName", ""))
+                version = artifact.metadata.get("versionId")
+                if "@" not in name and version is not None:
+                    name = f"{name}@{version}"
+                if _MODEL_VERSION.fullmatch(name):
+                    found[name] = None
+        return tuple(found)
 
     @property
     def failure(self) -> str:

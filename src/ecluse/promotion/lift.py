@@ -342,6 +342,7 @@ class Lift:
             version=self._order.version,
             run=run.name,
             metrics=self._metrics(run),
+            models=self._models(run),
             smoke=self._smoke,
             qualification=qualification,
             at=clock.now(),
@@ -362,6 +363,15 @@ class Lift:
         if self._smoke and self._champion is not None:
             return self._champion.metrics
         return run.metrics
+
+    def _models(self, run: Run) -> tuple[str, ...]:
+        """Return the model versions that are live with a run.
+
+        A quick run learns from sample data: what it registered is nothing to serve.
+        """
+        if not self._smoke:
+            return run.models
+        return self._champion.models if self._champion is not None else ()
 
     def _admitted(self) -> tuple[str, str]:
         """Check that something may go live now: a freeze may have begun since the run did.

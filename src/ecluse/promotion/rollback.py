@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -37,6 +38,7 @@ from ecluse.promotion.return_plan import (
     returned_to,
     undone,
 )
+from ecluse.promotion.serving import take_models_along
 from ecluse.release.manifest import ReleasedPipeline
 from ecluse.upkeep.convergence.converging import converge
 
@@ -52,6 +54,8 @@ class Retreat:
         to: the release to go back to: a version, a commit, a manifest's digest; empty to undo the
             newest promotion.
         commit: the commit that git knows by `to`, if it knows one.
+        with_model: whether aliases and endpoints' traffic follow to the model versions of what is
+            live again.
         reason: why, for the ledger.
         break_glass: why the lease is taken from whoever has it, if it is.
         wait: how long to wait for whoever has it, if it is not.
@@ -63,6 +67,7 @@ class Retreat:
     names: Sequence[str] = ()
     to: str = ""
     commit: str | None = None
+    with_model: bool = False
     reason: str = ""
     break_glass: str = ""
     wait: timedelta | None = None
@@ -118,6 +123,11 @@ def roll_back(
         names = [back.pipeline for back in plan.returns if back.kind != "stays"]
         for each in converge(retreat.cloud, head, names, allowed=journal.check):
             watcher.step(each.difference.pipeline, f"{each.difference.kind}: {each.done}")
+        for name in names if retreat.with_model else ():
+            live = head.live(name)
+            if live is not None:
+                journal.check()
+                take_models_along(retreat.cloud, live, partial(watcher.step, name))
     return plan
 
 

@@ -55,6 +55,8 @@ def _known_duration(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_known_duration)]
 """A length of time, such as `30m`: `parse_duration` says how long it is."""
 
+ModelAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]$")]
+
 PLACEHOLDERS = (
     "environment", "project", "location", "bucket", "service_account", "runtime_image", "commit",
 )  # fmt: skip
@@ -175,6 +177,8 @@ class PipelineSettings(_Settings):
         requalify: how a change proves itself that is none of the pipeline's own: only the runtime
             image or the compiler moved. With `smoke` the qualifying run is a quick one.
         smoke: what that run is given.
+        model_alias: the alias that the model versions of what is live are known by, such as
+            `champion`; none to leave aliases alone.
 
     """
 
@@ -191,6 +195,7 @@ class PipelineSettings(_Settings):
         Literal["full", "smoke"], Field(exclude_if=lambda requalify: requalify == "full")
     ] = "full"
     smoke: Smoke | None = None
+    model_alias: ModelAlias | None = None
     sample_data: SampleData | None = None
     bad_change: str | None = None
 

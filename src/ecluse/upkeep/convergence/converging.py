@@ -8,6 +8,8 @@ from threading import Lock
 from ecluse.cloud import Cloud
 from ecluse.errors import EcluseError
 from ecluse.ledger.records import Head
+from ecluse.upkeep.convergence.aliases import KIND as ALIAS
+from ecluse.upkeep.convergence.aliases import AliasKeeper
 from ecluse.upkeep.convergence.difference import Difference, Keeper
 from ecluse.upkeep.convergence.schedules import KIND as SCHEDULE
 from ecluse.upkeep.convergence.schedules import ScheduleKeeper
@@ -22,11 +24,12 @@ from ecluse.upkeep.convergence.triggers import TriggerKeeper
 _KEEPERS: dict[str, Callable[[Cloud], Keeper]] = {
     TEMPLATE: TemplateKeeper,
     TAG: TagKeeper,
+    ALIAS: AliasKeeper,
     SCHEDULE: ScheduleKeeper,
     TRIGGER: TriggerKeeper,
 }
 # A promotion has just verified the bytes of what it makes live.
-_OF_A_PROMOTION = (TAG, SCHEDULE, TRIGGER)
+_OF_A_PROMOTION = (TAG, ALIAS, SCHEDULE, TRIGGER)
 
 
 @dataclass(frozen=True)
