@@ -458,7 +458,7 @@ def test_a_disabled_trigger_is_enabled_and_a_missing_one_made_anew(
     assert not place.trigger().disabled
     place.builder.delete_build_trigger({"name": place.trigger().resource_name})
     assert troubles(place.cloud) == [("alpha", "missing", [])]
-    assert mended(place.cloud) == [f"made anew: {TOPIC}"]
+    assert mended(place.cloud) == [f"made: {TOPIC}"]
     assert troubles(place.cloud) == []
 
 
@@ -508,6 +508,29 @@ def test_another_topic_is_another_trigger_and_the_old_one_fires_no_more(
     found = {trigger.pubsub_config.topic.rsplit("/", 1)[1]: trigger for trigger in place.triggers()}
     assert not found[TOPIC].disabled
     assert found["others-arrived"].disabled
+
+
+def test_a_rollback_takes_the_triggers_back_too(ecluse: Commands, place: Place) -> None:
+    ecluse.repository.write("pipelines/alpha/pipeline.yaml", SETTINGS)
+    promoted(ecluse)
+    ecluse.repository.write("pipelines/alpha/pipeline.yaml", SETTINGS + TRIGGERS)
+    promoted(ecluse)
+    assert not place.trigger().disabled
+    answer = ecluse("rollback", "nonprod", "--json")
+    assert answer.code == 0, answer.err
+    assert place.trigger().disabled
+    assert troubles(place.cloud) == []
+
+
+def test_drift_tells_of_a_trigger_and_repairs_it(ecluse: Commands, place: Place) -> None:
+    promoted(ecluse)
+    place.change(place.trigger(), filter='_MESSAGE == "1"')
+    told = ecluse("drift", "nonprod")
+    assert told.code == 1
+    assert "trigger" in told.out
+    assert "filter" in told.out
+    assert ecluse("drift", "nonprod", "--repair").code == 0
+    assert ecluse("drift", "nonprod").code == 0
 
 
 def test_a_topic_that_is_gone_is_told_with_the_command_that_makes_it(

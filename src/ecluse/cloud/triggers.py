@@ -31,7 +31,12 @@ _SECONDS: Final = 1800
 # What Cloud Build fills in itself, or what is compared otherwise.
 _NOT_OURS: Final = frozenset(
     {"resourceName", "id", "createTime", "disabled", "name", "build", "pubsubConfig",
-     "substitutions", "tags"}
+     "substitutions", "tags", "ignoredFiles", "includedFiles"}
+)  # fmt: skip
+# What a triggered build always has, says Cloud Build's proto, or has by default.
+_BY_DEFAULT: Final = frozenset(
+    {"substitutionOption", "dynamicSubstitutions", "logStreamingOption", "requestedVerifyOption",
+     "defaultLogsBucketBehavior", "queueTtl"}
 )  # fmt: skip
 _CHANGED: Final = (
     "description", "tags", "pubsub_config", "build", "substitutions", "filter", "service_account",
@@ -288,7 +293,8 @@ def _settings(plain: Mapping[str, Any]) -> Settings:
     others = {name: value for name, value in plain.items() if name not in _NOT_OURS}
     for prefix, values in (("", others), ("build ", parts), ("option ", options)):
         for name, value in values.items():
-            settings[f"{prefix}{name}"] = _text(value)
+            if name not in _BY_DEFAULT:
+                settings[f"{prefix}{name}"] = _text(value)
     return {name: value for name, value in settings.items() if value not in (None, "", "{}", "[]")}
 
 

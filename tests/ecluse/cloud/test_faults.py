@@ -4,6 +4,7 @@ import io
 import tarfile
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event
@@ -17,7 +18,9 @@ from kfp.registry import ApiAuth, RegistryClient
 from ecluse.cloud.keys import verifies
 from ecluse.cloud.registry import Registry
 from ecluse.cloud.storage import PreconditionFailed, StoredObject
+from ecluse.cloud.triggers import FoundTrigger, TriggerRequest
 from ecluse.errors import Interrupted
+from ecluse.local import lay_topics
 from tests.ecluse.cloud.place import Place, Struck, Way, unused
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -328,6 +331,67 @@ def asking_for_room(place: Place, name: str, struck: Struck) -> None:
     stop.set()
     with pytest.raises(Interrupted):
         pipelines.wait_for_room(0, {}, stop)
+
+
+# Cloud Build's triggers
+
+
+def trigger_request(place: Place, name: str, **fields: Any) -> TriggerRequest:
+    """Return a trigger on a topic of its own, which is there."""
+    project = place.environment.project
+    lay_topics(place.server.endpoint, project, [f"topic-{name}"])
+    request = TriggerRequest(
+        name=f"trigger-{name}",
+        description="",
+        tags=("mine",),
+        topic=f"projects/{project}/topics/topic-{name}",
+        filter="",
+        substitutions={"_MESSAGE": "$(body.message.messageId)"},
+        image=f"tool@sha256:{'a' * 64}",
+        arguments=("start",),
+        variables={},
+    )
+    return replace(request, **fields)
+
+
+def named_triggers(place: Place, request: TriggerRequest) -> list[FoundTrigger]:
+    return [each for each in place.cloud.triggers.list() if each.name == request.name]
+
+
+@way
+def making_a_trigger(place: Place, name: str, struck: Struck) -> None:
+    request = trigger_request(place, name)
+    with struck:
+        place.cloud.triggers.create(request)
+    (found,) = named_triggers(place, request)
+    assert found.settings == place.cloud.triggers.settings(request)
+    assert found.enabled
+
+
+@way
+def changing_a_trigger(place: Place, name: str, struck: Struck) -> None:
+    request = trigger_request(place, name)
+    place.cloud.triggers.create(request)
+    (found,) = named_triggers(place, request)
+    other = trigger_request(place, name, filter='_MESSAGE != "1"')
+    with struck:
+        place.cloud.triggers.disable(found.resource)
+        place.cloud.triggers.update(found.resource, other)
+    (found,) = named_triggers(place, request)
+    assert found.settings == place.cloud.triggers.settings(other)
+    assert found.enabled
+
+
+@way
+def taking_a_trigger_away(place: Place, name: str, struck: Struck) -> None:
+    request = trigger_request(place, name)
+    place.cloud.triggers.create(request)
+    (found,) = named_triggers(place, request)
+    with struck:
+        assert place.cloud.triggers.unreachable(found.resource) == ""
+        place.cloud.triggers.delete(found.resource)
+        assert place.cloud.triggers.unreachable(found.resource) == ""
+    assert not named_triggers(place, request)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -182,7 +182,7 @@ class TriggerKeeper:
         request = self._request(head, difference)
         if difference.trouble == "missing":
             triggers.create(request)
-            return f"made anew: {_topic_id(request)}"
+            return f"made: {_topic_id(request)}"
         if difference.changes and difference.changes[0].setting == _REACHED:
             triggers.delete(difference.resource)
             triggers.create(request)
