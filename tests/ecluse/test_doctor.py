@@ -31,14 +31,14 @@ from ecluse.cloud.access import Access
 from ecluse.cloud.answers import BucketFacts, ClockFacts, KeyFacts, Trouble, trouble_of
 from ecluse.cloud.calls import Calls, Patience
 from ecluse.cloud.identity import Identity, identity_of
-from ecluse.local import lay_out
+from ecluse.local import lay_out, lay_topics
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
 from ecluse.upkeep.doctor import commands
 from ecluse.upkeep.doctor.findings import Finding
 from ecluse.upkeep.doctor.judgement import Examined, Whose, judged
 from ecluse.upkeep.doctor.kinds import BucketNeed, ClockNeed, KeyNeed, Need, VertexNeed
-from ecluse.upkeep.doctor.needs import needs_of, triggers_of
+from ecluse.upkeep.doctor.needs import needs_of, topics_of, triggers_of
 from ecluse.upkeep.doctor.probes import diagnose
 from tests.ecluse.conftest import Commands
 from tests.ecluse.repositories import Repository, make_repository
@@ -454,6 +454,45 @@ def test_builds_that_are_not_registered_or_not_right_are_found(place: Place) -> 
     disabled = place.only(wanted)
     assert disabled.said == "is disabled"
     assert disabled.fix.startswith("gcloud builds triggers export ecluse-promote --project=")
+
+
+def test_what_pipelines_that_messages_start_need_is_found(place: Place) -> None:
+    starter = f"starter@{place.prod.project}.iam.gserviceaccount.com"
+    environment = place.prod.model_copy(update={"starter": starter})
+    cloud = connect(environment, local=place.address)
+
+    def wrong() -> dict[str, Finding]:
+        found = diagnose(cloud, place.nonprod, None, ["arrived"]).findings
+        return {each.need: each for each in found if each.verdict in ("failed", "warning")}
+
+    found = wrong()
+    assert found["the topic arrived"].said == "is not there"
+    project = f"--project={place.prod.project}"
+    assert found["the topic arrived"].fix == f"gcloud pubsub topics create arrived {project}"
+    assert found["the triggers' account"].fix == (
+        f"gcloud iam service-accounts create starter {project}"
+    )
+    lay_topics(place.address, place.prod.project, ["arrived"])
+    url = f"{place.address}/v1/projects/{place.prod.project}/serviceAccounts"
+    requests.post(url, json={"accountId": "starter"}, timeout=10).raise_for_status()
+    assert not wrong().keys() & {"the topic arrived", "the triggers' account"}
+    place.deny("cloudbuild.builds.update")
+    found = wrong()
+    assert found["pipelines' triggers"].said == "you lack cloudbuild.builds.update"
+    assert found["pipelines' triggers"].fix.endswith("--role=roles/cloudbuild.builds.editor")
+    place.order({"path": "/v1/projects/*/topics/*", "error": 403})
+    assert wrong()["the topic arrived"].verdict == "warning"
+
+
+def test_topics_are_those_that_pipelines_name_for_an_environment(repository: Repository) -> None:
+    repository.replace(
+        "pipelines/alpha/pipeline.yaml",
+        "owner:",
+        "triggers: [{topic: arrived}]\nenvironments: {prod: {triggers: []}}\nowner:",
+    )
+    catalog = Catalog(repository.root)
+    assert topics_of(catalog, "nonprod") == {"arrived"}
+    assert topics_of(catalog, "prod") == set()
 
 
 @pytest.mark.parametrize(

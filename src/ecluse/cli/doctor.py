@@ -25,7 +25,7 @@ def doctor(
     gcloud auth application-default login --impersonate-service-account=ACCOUNT
     """
     from ecluse.cli import output
-    from ecluse.upkeep.doctor.needs import triggers_of
+    from ecluse.upkeep.doctor.needs import topics_of, triggers_of
     from ecluse.upkeep.doctor.probes import diagnose
 
     workplace = output.workplace(repository, local=local)
@@ -33,9 +33,11 @@ def doctor(
     place = catalog.environment(environment)
     below = catalog.environment(place.requires) if place.requires is not None else None
     triggers = None if workplace.local else triggers_of(place, catalog.environments())
+    # On the embedded cloud a promotion makes the topics itself.
+    topics = () if workplace.local else topics_of(catalog, environment)
     if below is not None and workplace.local:
         workplace.cloud(below.name)  # lays it out
-    diagnosis = diagnose(workplace.cloud(environment), below, triggers)
+    diagnosis = diagnose(workplace.cloud(environment), below, triggers, topics)
     if json:
         output.show_json(diagnosis.as_json())
     else:

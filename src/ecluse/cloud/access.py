@@ -1,7 +1,8 @@
 """Access: what is there, and what the caller may do with it. Reads, and changes nothing.
 
-Every method answers from one or two calls of Google's clients, or raises `Trouble`. IAM's own
-client speaks gRPC only; its documented REST API is asked through google-auth's session instead.
+Every method answers from one or two calls of Google's clients, or raises `Trouble`. The
+clients of IAM and of Pub/Sub speak gRPC only; the documented REST APIs of these are asked through
+google-auth's session instead.
 """
 
 import time
@@ -153,6 +154,10 @@ class Access:
         account = found.service_account or found.build.service_account
         return TriggerFacts(disabled=found.disabled, account=account.rsplit("/", 1)[-1])
 
+    def topic(self, name: str) -> None:
+        """Look at a Pub/Sub topic, by its resource name."""
+        self._by_rest("pubsub", "GET", name)
+
     def clock(self, here: Callable[[], float] = time.time) -> ClockFacts:
         """Compare the clock here with Google's, from the date that every answer carries."""
         from google.auth.transport.requests import Request
@@ -199,18 +204,23 @@ class Access:
     def _iam(
         self, verb: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
-        """Ask IAM about service accounts, by REST."""
-        base = self._addresses.local or "https://iam.googleapis.com"
-        url = f"{base}/v1/projects/-/serviceAccounts/{path}"
+        return self._by_rest("iam", verb, f"projects/-/serviceAccounts/{path}", body)
+
+    def _by_rest(
+        self, service: str, verb: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> Mapping[str, Any]:
+        """Ask a service whose client speaks gRPC only by its documented REST API, version 1."""
+        base = self._addresses.local or f"https://{service}.googleapis.com"
 
         def asked() -> Mapping[str, Any]:
+            url = f"{base}/v1/{path}"
             answer = self._session.request(verb, url, json=body, timeout=TRY_SECONDS)
             if not answer.ok:
                 raise exceptions.from_http_response(answer)  # type: ignore[no-untyped-call]
             found: Mapping[str, Any] = answer.json()
             return found
 
-        return self._ask("iam", path.partition(":")[0], asked)
+        return self._ask(service, path, asked)
 
     @cached_property
     def _session(self) -> Any:

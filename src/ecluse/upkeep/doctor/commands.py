@@ -114,6 +114,11 @@ def grant_on_project(project: str, member: str, role: str) -> str:
     return _line("projects", "add-iam-policy-binding", project, *_role(member, role))
 
 
+def create_topic(name: str) -> str:
+    """Make a Pub/Sub topic, by its resource name."""
+    return _line("pubsub", "topics", "create", _last(name), f"--project={name.split('/')[1]}")
+
+
 def create_trigger(name: str) -> str:
     """Register a build; the connection to the repository has names that only people know."""
     trigger = _last(name)

@@ -20,6 +20,7 @@ from ecluse.upkeep.doctor.kinds import (
     ReadersNeed,
     RepositoryNeed,
     SettingNeed,
+    TopicNeed,
     TriggerNeed,
     VertexNeed,
 )
@@ -134,22 +135,31 @@ def _again(whose: Whose) -> str:
 
 
 def _creating(need: Need, found: Examined, whose: Whose) -> str:
-    if isinstance(need, BucketNeed):
-        return commands.create_bucket(need.resource, need.project, need.location)
-    if isinstance(need, RepositoryNeed):
-        return commands.create_repository(need.resource, need.format)
-    if isinstance(need, KeyNeed):
-        making = {
-            "ring": (commands.create_key_ring, commands.create_key),
-            "key": (commands.create_key,),
-            "version": (commands.create_key_version,),
-        }[found.missing_part or "key"]
-        return "\n".join(command(need.resource) for command in making)
-    if isinstance(need, AccountNeed) and commands.is_made_by_people(need.resource):
-        return commands.create_account(need.resource)
-    if isinstance(need, TriggerNeed):
-        return commands.create_trigger(need.resource)
-    return f"name one that is there in {whose.settings}"
+    making: Sequence[str] = [f"name one that is there in {whose.settings}"]
+    match need:
+        case BucketNeed():
+            making = [commands.create_bucket(need.resource, need.project, need.location)]
+        case RepositoryNeed():
+            making = [commands.create_repository(need.resource, need.format)]
+        case KeyNeed():
+            making = _creating_key(need.resource, found.missing_part)
+        case AccountNeed() if commands.is_made_by_people(need.resource):
+            making = [commands.create_account(need.resource)]
+        case TriggerNeed():
+            making = [commands.create_trigger(need.resource)]
+        case TopicNeed():
+            making = [commands.create_topic(need.resource)]
+    return "\n".join(making)
+
+
+def _creating_key(version: str, missing_part: str) -> Sequence[str]:
+    match missing_part:
+        case "ring":
+            return [commands.create_key_ring(version), commands.create_key(version)]
+        case "version":
+            return [commands.create_key_version(version)]
+        case _:
+            return [commands.create_key(version)]
 
 
 def _not_seen(need: Need, found: Examined, whose: Whose) -> Iterator[Finding]:
@@ -166,6 +176,8 @@ def _not_seen(need: Need, found: Examined, whose: Whose) -> Iterator[Finding]:
             fix = commands.grant_on_account(need.resource, member, role)
         case TriggerNeed():
             fix = commands.grant_on_project(project, member, "roles/cloudbuild.builds.viewer")
+        case TopicNeed():
+            fix = commands.grant_on_project(project, member, "roles/pubsub.viewer")
         case ReadersNeed():
             # Whoever may read policies may mostly write them, too: better ask who may already.
             fix = commands.show_policy_of_repository(need.resource)

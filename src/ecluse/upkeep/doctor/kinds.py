@@ -98,6 +98,11 @@ class TriggerNeed(Need):
 
 
 @dataclass(frozen=True)
+class TopicNeed(Need):
+    """A Pub/Sub topic whose messages start runs: `projects/P/topics/T`."""
+
+
+@dataclass(frozen=True)
 class ClockNeed(Need):
     """A clock that agrees with Google's."""
 

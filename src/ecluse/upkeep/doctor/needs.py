@@ -6,6 +6,7 @@ them), and how the resource has to be.
 
 from collections.abc import Collection, Iterator
 
+from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
 from ecluse.upkeep.doctor.kinds import (
     AccountNeed,
@@ -18,6 +19,7 @@ from ecluse.upkeep.doctor.kinds import (
     ReadersNeed,
     RepositoryNeed,
     SettingNeed,
+    TopicNeed,
     TriggerNeed,
     VertexNeed,
 )
@@ -83,8 +85,22 @@ _RUN = Grant(
 _ACT_AS = Grant(("iam.serviceAccounts.actAs",), "roles/iam.serviceAccountUser")
 
 
+_REGISTER = Grant(
+    (
+        "cloudbuild.builds.create",
+        "cloudbuild.builds.get",
+        "cloudbuild.builds.list",
+        "cloudbuild.builds.update",
+    ),
+    "roles/cloudbuild.builds.editor",
+)
+
+
 def needs_of(
-    environment: Environment, below: Environment | None, triggers: Collection[str] | None
+    environment: Environment,
+    below: Environment | None,
+    triggers: Collection[str] | None,
+    topics: Collection[str] = (),
 ) -> tuple[Need, ...]:
     """Return what a promotion to an environment needs.
 
@@ -92,6 +108,7 @@ def needs_of(
         environment: where to.
         below: the environment whose qualification it requires, if any.
         triggers: the builds that must be registered; none: builds start nothing here.
+        topics: those whose messages start pipelines here.
 
     """
     return (
@@ -108,6 +125,7 @@ def needs_of(
         ),
         *(_below(below) if below is not None else ()),
         *_builds(environment, triggers),
+        *_triggers(environment, topics),
     )
 
 
@@ -203,6 +221,30 @@ def _builds(environment: Environment, triggers: Collection[str] | None) -> Itera
         )
 
 
+def _triggers(environment: Environment, topics: Collection[str]) -> Iterator[Need]:
+    if not topics:
+        return
+    yield ProjectNeed(
+        "pipelines' triggers", environment.project, "are made by a promotion", (_REGISTER,)
+    )
+    yield AccountNeed(
+        "the triggers' account",
+        environment.trigger_account,
+        "is who the builds run as that messages start",
+        (_ACT_AS,),
+    )
+    yield BucketNeed(
+        "the builds' bucket",
+        environment.build_logs,
+        "has the logs of builds",
+        project=environment.project,
+        location=environment.location,
+    )
+    for topic in sorted(topics):
+        name = f"projects/{environment.project}/topics/{topic}"
+        yield TopicNeed(f"the topic {topic}", name, "has the messages that start pipelines")
+
+
 def _settings(environment: Environment, below: Environment | None) -> Iterator[Need]:
     file = f"environments/{environment.name}.yaml"
     yield SettingNeed(
@@ -272,6 +314,20 @@ def _settings(environment: Environment, below: Environment | None) -> Iterator[N
 def bucket_of(address: str) -> str:
     """Return `gs://NAME` of an address in a bucket."""
     return "gs://" + address.removeprefix("gs://").partition("/")[0]
+
+
+def topics_of(catalog: Catalog, environment: str) -> frozenset[str]:
+    """Return the topics whose messages start pipelines in an environment.
+
+    Raises:
+        SettingsError: a pipeline.yaml is wrong.
+
+    """
+    return frozenset(
+        trigger.topic
+        for name in catalog.pipeline_names
+        for trigger in catalog.pipeline(name).settings.triggers_in(environment)
+    )
 
 
 def triggers_of(environment: Environment, others: Collection[Environment]) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from ecluse.upkeep.doctor.kinds import (
     ProjectNeed,
     ReadersNeed,
     RepositoryNeed,
+    TopicNeed,
     TriggerNeed,
     VertexNeed,
 )
@@ -35,7 +36,10 @@ T = TypeVar("T")
 
 
 def diagnose(
-    cloud: Cloud, below: Environment | None, triggers: Collection[str] | None
+    cloud: Cloud,
+    below: Environment | None,
+    triggers: Collection[str] | None,
+    topics: Collection[str] = (),
 ) -> Diagnosis:
     """Look at everything that a promotion to an environment needs.
 
@@ -43,6 +47,7 @@ def diagnose(
         cloud: the environment.
         below: the environment whose qualification it requires, if any.
         triggers: the builds that must be registered; none: builds start nothing here.
+        topics: those whose messages start pipelines here.
 
     """
     environment = cloud.environment
@@ -53,7 +58,7 @@ def diagnose(
     member = who.member or f"serviceAccount:deployer@{environment.project}.iam.gserviceaccount.com"
     whose = Whose(environment, member)
     access = Access(cloud.addresses)
-    needs = needs_of(environment, below, triggers)
+    needs = needs_of(environment, below, triggers, topics)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda need: examined(access, need), needs))
     findings = [
@@ -84,6 +89,7 @@ def _look(access: Access, need: Need) -> Facts | Trouble:
         KeyNeed: access.public_key,
         AccountNeed: access.account,
         TriggerNeed: access.trigger,
+        TopicNeed: access.topic,
         VertexNeed: lambda _: access.runs(),
         ClockNeed: lambda _: access.clock(),
     }

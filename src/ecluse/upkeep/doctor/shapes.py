@@ -24,6 +24,7 @@ from ecluse.upkeep.doctor.kinds import (
     ProjectNeed,
     ReadersNeed,
     RepositoryNeed,
+    TopicNeed,
     TriggerNeed,
     VertexNeed,
 )
@@ -152,6 +153,8 @@ def praise(need: Need, facts: Facts) -> str:
             said = "answers"
         case TriggerNeed(), TriggerFacts():
             said = f"is registered, runs as {facts.account}"
+        case TopicNeed(), _:
+            said = "is there"
         case ReadersNeed(), _:
             said = "both service agents may read"
         case ClockNeed(), ClockFacts():
