@@ -160,6 +160,26 @@ def test_where_another_process_read_files_everything_under_pipelines_counts(
     assert described(repository) == "other"
 
 
+def test_what_changes_behind_an_unseen_reader_is_a_change(
+    repository: Repository, compiled: list[str]
+) -> None:
+    # Another process reads the file; then, before the compilation ends, the file changes.
+    repository.write("pipelines/beta/words.py", "first")
+    alpha(
+        repository,
+        "TEXT",
+        "import subprocess\n"
+        "from pathlib import Path\n"
+        "FILE = Path(__file__).parents[1] / 'beta/words.py'\n"
+        "TEXT = subprocess.check_output(['cat', FILE], text=True)\n"
+        "if TEXT == 'first':\n"
+        "    subprocess.check_call(['cp', __file__, FILE])\n",
+    )
+    assert described(repository) == "first"
+    assert compiled_anew(repository, compiled) == ["alpha", "beta"]
+    assert described(repository).startswith("import subprocess")
+
+
 def test_an_edit_within_one_second_is_seen_although_bytecode_would_not_tell(
     repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:

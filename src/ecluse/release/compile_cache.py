@@ -70,8 +70,8 @@ class CompileCache:
 
     def read(self, name: str) -> Compilation | None:
         """Return a pipeline as it was compiled, if that was from the very files that are there."""
-        # Taken before the worker may start: whatever changes from now on is a change.
-        self._key(name, watched=True)
+        # Hashed before the worker may start: whatever changes from now on is a change.
+        _ = self._files.everything
         try:
             checksum, _, content = (self._folder / f"{name}.json").read_bytes().partition(b"\n")
             if hashlib.sha256(content).hexdigest().encode() != checksum:
@@ -143,7 +143,7 @@ class CompileCache:
         if known is not None:
             return known
         files = self._files
-        behind = {**files.common, **files.own(name)} if watched else files.everything()
+        behind = {**files.common, **files.own(name)} if watched else files.everything
         content = json.dumps([self._made_by, sorted(behind.items())])
         key = self._keys[name, watched] = hashlib.sha256(content.encode()).hexdigest()
         return key
@@ -183,8 +183,9 @@ class _Files:
         ]
         return self._hashed(names)
 
+    @cached_property
     def everything(self) -> dict[str, str]:
-        """Return the digests of all that is under pipelines/."""
+        """The digests of all that is under pipelines/."""
         return self._hashed([path for paths in self._folders.values() for path in paths])
 
     @cached_property

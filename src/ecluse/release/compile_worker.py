@@ -123,7 +123,7 @@ class _Watch:
 
     def __init__(self, root: Path) -> None:
         self._roots = tuple(dict.fromkeys([f"{root}/", f"{root.resolve()}/"]))
-        self._installed = tuple({f"{prefix}/" for prefix in (sys.prefix, sys.base_prefix)})
+        self._installed = _installed(root)
         self._read: dict[str, str | None] = {}
         self._made: set[str] = set()
         self._watched = True
@@ -162,11 +162,13 @@ class _Watch:
 
     def note(self, path: str, *, made: bool = False) -> None:
         """Note a file, or a folder if the path ends in `/`, as it is now."""
+        if not self._on:
+            return
         absolute = os.path.abspath(path) + ("/" if path.endswith("/") else "")
         within = (absolute[len(root) :] for root in self._roots if absolute.startswith(root))
         shown = next(within, absolute) or "./"
         is_known = shown in self._read or shown in self._made or "__pycache__" in shown
-        is_installed = ".venv" in shown.split("/") or shown.startswith(self._installed)
+        is_installed = ".venv" in shown.split("/") or absolute.startswith(self._installed)
         if is_known or is_installed or shown.startswith(_NO_FILES):
             return
         if made:
@@ -235,7 +237,13 @@ def _file_under(module: ModuleType, root: Path) -> Path | None:
 
 def _is_ours(path: Path, root: Path) -> bool:
     inside = path.is_relative_to(root) or path.is_relative_to(root.resolve())
-    return inside and ".venv" not in path.parts
+    return inside and ".venv" not in path.parts and not str(path).startswith(_installed(root))
+
+
+def _installed(root: Path) -> tuple[str, ...]:
+    """Return the folders of Python's own and of installed packages, which versions stand for."""
+    prefixes = {f"{prefix}/" for prefix in (sys.prefix, sys.base_prefix)}
+    return tuple(prefix for prefix in prefixes if not f"{root}/".startswith(prefix))
 
 
 def _last_line(error: BaseException) -> str:

@@ -187,7 +187,7 @@ def _ask_workers(root: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Compile pipelines in as many workers as the machine has cores for, and yield each answer."""
     if not names:
         return
-    count = min(len(os.sched_getaffinity(0)), -(-len(names) // _PIPELINES_A_WORKER))
+    count = min(_cores(), -(-len(names) // _PIPELINES_A_WORKER))
     answers: SimpleQueue[dict[str, Any] | None] = SimpleQueue()
     with ThreadPoolExecutor(count) as pool:
         futures = [
@@ -204,6 +204,12 @@ def _ask_workers(root: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
                 yield answer
         for future in futures:
             future.result()
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _ask_worker(root: Path, names: Sequence[str], take: Callable[[dict[str, Any]], None]) -> None:
