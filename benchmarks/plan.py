@@ -101,14 +101,15 @@ def measure(root: Path, size: int, repetitions: int, loop: int) -> Measured:
         generated.change(root, repetition % size, "a change")
         found.one_change.append(plan(root, changes=1))
         subprocess.run(["git", "-C", str(root), "checkout", "-q", "."], check=True)
+        # In turn with the plans, so that whatever else the machine does lengthens both.
+        for number in range(repetition, min(size, loop), repetitions):
+            found.compile_one.append(compile_one(root, number))
         print(
             f"{size} pipelines, {repetition + 1}/{repetitions}: nothing kept "
             f"{found.nothing_kept[-1]:.1f} s, unchanged {found.unchanged[-1]:.2f} s, "
             f"one change {found.one_change[-1]:.2f} s",
             flush=True,
         )
-    for number in range(min(size, loop)):
-        found.compile_one.append(compile_one(root, number))
     print(f"{size} pipelines: the loop takes {found.loop:.0f} s", flush=True)
     return found
 
@@ -194,7 +195,7 @@ def section(measured: list[Measured], repetitions: int) -> str:
             three(lambda seconds: f"{seconds:.2f}", one)
             for one in (each.nothing_kept, each.unchanged, each.one_change)
         ]
-        ratio = each.loop / statistics.median(each.one_change)
+        ratio = each.loop / statistics.mean(each.one_change)
         rows.append(
             f"| {each.pipelines} | {' | '.join(times)} | {each.loop:.0f}{counted} | {ratio:.1f} × |"
         )
@@ -207,7 +208,7 @@ def section(measured: list[Measured], repetitions: int) -> str:
 Seconds of a whole `ecluse plan {ENVIRONMENT} --json`, {repetitions} times each, least / **median**
 / most: in a fresh clone, again with nothing changed, and after an edit of one pipeline. Beside it
 the seconds of `kfp dsl compile` in a shell loop over all pipelines, and how many times as long that
-takes as a plan after one change.
+takes as a plan after one change, by the means.
 
 | pipelines | nothing kept | unchanged | one change | shell loop | ratio |
 | --- | --- | --- | --- | --- | --- |
@@ -220,7 +221,8 @@ image, reads the ledger and compares; a good part of its time is Python importin
 clients. The loop compiles, and does nothing else. Where it says so, the loop was run for that many
 pipelines, and its time is their mean times the number of all: a pipeline took
 {three(lambda seconds: f"{seconds:.2f}", one)} s. How many workers compile in a fresh clone follows
-from the number of cores.
+from the number of cores. All are timed by the wall's clock, and in turn: whatever else the machine
+does lengthens all of them.
 """
 
 
