@@ -1,14 +1,16 @@
 """Freeze windows: pure, and as a promotion meets them."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from ecluse import clock
 from ecluse.promotion.freeze import window_at
+from ecluse.repository.catalog import Catalog
 from ecluse.repository.freeze_settings import Freeze
 from tests.ecluse.conftest import Commands
-from tests.ecluse.repositories import Repository
+from tests.ecluse.repositories import ENVIRONMENT, Repository
 
 PARIS = {"time_zone": "Europe/Paris", "reason": "Nobody is there"}
 
@@ -98,7 +100,6 @@ def test_a_freeze_that_says_nothing_sure_is_refused_with_its_line(
     repository: Repository, written: str, said: str
 ) -> None:
     from ecluse.errors import SettingsError
-    from ecluse.repository.catalog import Catalog
 
     repository.replace(
         "environments/prod.yaml", "templates:", f"freezes:\n  - {written}\ntemplates:"
@@ -164,3 +165,15 @@ def test_an_exception_stands_out_in_the_html_report() -> None:
     outcome = Outcome("alpha", "activated", None, None, exceptions=("override: <a leak>",))
     page = render([Chapter("A merge", "v1", "prod", (outcome,))], [], source="nothing")
     assert '<strong class="bad">override: &lt;a leak&gt;</strong>' in page
+
+
+def test_the_freezes_that_the_environments_files_show_can_be_uncommented(
+    repository: Repository,
+) -> None:
+    root = Path(__file__).parents[2]
+    shown = (root / "environments/prod.yaml").read_text(encoding="utf-8").partition("# freezes:")
+    lines = "".join(shown[1:]).replace("# ", "")
+    repository.write("environments/dev.yaml", ENVIRONMENT.format(name="dev", suffix="x") + lines)
+    once, weekly = Catalog(repository.root).environment("dev").freezes
+    assert once.begins is not None
+    assert weekly.weekly == "Fri 16:00 - Mon 08:00"

@@ -36,11 +36,12 @@ def test_every_build_is_one_that_cloud_build_takes(file: Path) -> None:
     assert problems(file.read_text(encoding="utf-8")) == []
 
 
-def test_the_three_builds_are_there() -> None:
-    assert {file.stem for file in CLOUDBUILD.iterdir()} == {"image", "release", "promote"}
+def test_the_builds_are_there() -> None:
+    names = {"image", "release", "promote", "rollback"}
+    assert {file.stem for file in CLOUDBUILD.iterdir()} == names
 
 
-@pytest.mark.parametrize("name", ["release", "promote"])
+@pytest.mark.parametrize("name", ["release", "promote", "rollback"])
 def test_a_promotion_is_told_who_asked_for_it(name: str) -> None:
     build = strict_yaml.load((CLOUDBUILD / f"{name}.yaml").read_text(encoding="utf-8"))
     assert all("ECLUSE_ACTOR=${_ACTOR}" in step["env"] for step in build["steps"])

@@ -17,7 +17,11 @@ def typed() -> list[tuple[str, tuple[str, ...]]]:
     """Return the file and the arguments of each command."""
     workflows = sorted((ROOT / ".github").glob("*/**/*.yaml"))
     builds = sorted((ROOT / "cloudbuild").glob("*.yaml"))
-    documents = [ROOT / "docs/one-change.md", ROOT / "docs/setting-up.md"]
+    documents = [
+        ROOT / "docs/one-change.md",
+        ROOT / "docs/setting-up.md",
+        ROOT / "docs/rollback.md",
+    ]
     found = [(file, arguments) for file in workflows for arguments in commands.of_workflow(file)]
     found += [(file, arguments) for file in builds for arguments in commands.of_build(file)]
     found += [(file, arguments) for file in documents for arguments in commands.of_document(file)]
@@ -66,6 +70,9 @@ def test_no_command_is_overlooked() -> None:
     assert where.count(".github/workflows/drift.yaml") == 2
     assert where.count("cloudbuild/release.yaml") == 2
     assert where.count("cloudbuild/promote.yaml") == 1
+    assert where.count(".github/workflows/rollback.yaml") == 7
+    assert where.count("cloudbuild/rollback.yaml") == 1
+    assert where.count("docs/rollback.md") >= 8
     assert where.count("docs/one-change.md") >= 10
 
 

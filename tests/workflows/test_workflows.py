@@ -195,6 +195,49 @@ def test_the_nightly_look_at_drift_borrows_identities_of_its_own_and_mends_nothi
         assert look == f'uv run ecluse drift {name} --markdown "$GITHUB_STEP_SUMMARY"'
 
 
+def test_a_rollback_is_asked_for_approved_in_prod_and_never_behind_a_promotion() -> None:
+    document = read(GITHUB / "workflows/rollback.yaml")
+    assert set(triggers_of(document)) == {"workflow_dispatch"}
+    asked = triggers_of(document)["workflow_dispatch"]["inputs"]
+    assert {name for name, said in asked.items() if said.get("required")} == {
+        "environment",
+        "reason",
+    }
+    assert document["concurrency"]["group"].startswith("rollback-")
+    assert document["concurrency"]["cancel-in-progress"] is False
+    jobs = document["jobs"]
+    assert {name: job["environment"] for name, job in jobs.items()} == {
+        "plan": "prod-plan",
+        "prod": "prod",
+        "nonprod": "nonprod",
+    }
+    assert jobs["prod"]["needs"] == "plan"
+    for job in (jobs["plan"], jobs["nonprod"]):
+        assert job["if"].startswith("inputs.environment == ")
+    *_, look = jobs["plan"]["steps"]
+    assert "--dry-run" in look["run"]
+
+
+def test_what_a_rollback_is_asked_for_reaches_the_build_as_variables() -> None:
+    """The command reads them from its environment, so that nothing is pasted into a line."""
+    workflow = read(GITHUB / "workflows/rollback.yaml")
+    build = strict_yaml.load((GITHUB.parent / "cloudbuild/rollback.yaml").read_text("utf-8"))
+    names = {name for name in workflow["env"] if name.startswith("ECLUSE_ROLLBACK_")}
+    (step,) = build["steps"]
+    assert {text.partition("=")[0] for text in step["env"]} == {
+        "ECLUSE_ACTOR",
+        "ECLUSE_TOOL_IMAGE",
+        *names,
+    }
+    from typer.main import get_command
+
+    from ecluse.cli import command_line
+
+    command: Any = get_command(command_line())
+    read_by = {p.envvar for p in command.commands["rollback"].params if p.envvar}
+    assert names <= read_by
+
+
 def test_the_setup_installs_the_lock_and_nothing_else() -> None:
     installs = [
         s["run"] for s in steps_of(read(GITHUB / "actions/setup/action.yaml")) if "run" in s
