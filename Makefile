@@ -31,8 +31,11 @@ test: setup  ## Run every test
 	@$(RUN) python -m compileall -q src pipelines
 	$(RUN) pytest -n 3 --dist worksteal $(ARGS)
 
-bench: setup  ## Measure the embedded cloud beside kfp.local, into docs/benchmarks.md
-	$(RUN) python benchmarks/orchestrator.py $(ARGS)
+# One after the other: each wants the machine for itself.
+bench: setup  ## Measure everything beside its alternative, into docs/benchmarks.md
+	$(RUN) python benchmarks/orchestrator.py
+	$(RUN) python benchmarks/plan.py
+	$(RUN) python benchmarks/promotion.py
 
 lint: setup  ## Run every linter: Python, types, walls, workflows, secrets, lock
 	$(RUN) pre-commit run --all-files
