@@ -38,7 +38,7 @@ from ecluse.upkeep.doctor import commands
 from ecluse.upkeep.doctor.findings import Finding
 from ecluse.upkeep.doctor.judgement import Examined, Whose, judged
 from ecluse.upkeep.doctor.kinds import BucketNeed, ClockNeed, KeyNeed, Need, VertexNeed
-from ecluse.upkeep.doctor.needs import needs_of, topics_of, triggers_of
+from ecluse.upkeep.doctor.needs import models_follow, needs_of, topics_of, triggers_of
 from ecluse.upkeep.doctor.probes import diagnose
 from tests.ecluse.conftest import Commands
 from tests.ecluse.repositories import Repository, make_repository
@@ -482,6 +482,23 @@ def test_what_pipelines_that_messages_start_need_is_found(place: Place) -> None:
     assert found["pipelines' triggers"].fix.endswith("--role=roles/cloudbuild.builds.editor")
     place.order({"path": "/v1/projects/*/topics/*", "error": 403})
     assert wrong()["the topic arrived"].verdict == "warning"
+
+
+def test_models_that_follow_need_permissions_of_their_own(
+    place: Place, repository: Repository
+) -> None:
+    catalog = Catalog(repository.root)
+    assert not models_follow(catalog)
+    repository.replace("pipelines/alpha/pipeline.yaml", "owner:", "model_alias: champion\nowner:")
+    assert models_follow(Catalog(repository.root))
+    cloud = connect(place.prod, local=place.address)
+    place.deny("aiplatform.models.update", "aiplatform.endpoints.update")
+    assert not place.wrong()
+    found = diagnose(cloud, place.nonprod, None, models=True).findings
+    (finding,) = (each for each in found if each.verdict == "failed")
+    assert finding.need == "models and endpoints"
+    assert finding.said == "you lack aiplatform.endpoints.update, aiplatform.models.update"
+    assert finding.fix.endswith("--role=roles/aiplatform.user")
 
 
 def test_topics_are_those_that_pipelines_name_for_an_environment(repository: Repository) -> None:

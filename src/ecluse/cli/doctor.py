@@ -25,7 +25,7 @@ def doctor(
     gcloud auth application-default login --impersonate-service-account=ACCOUNT
     """
     from ecluse.cli import output
-    from ecluse.upkeep.doctor.needs import topics_of, triggers_of
+    from ecluse.upkeep.doctor.needs import models_follow, topics_of, triggers_of
     from ecluse.upkeep.doctor.probes import diagnose
 
     workplace = output.workplace(repository, local=local)
@@ -37,7 +37,8 @@ def doctor(
     topics = () if workplace.local else topics_of(catalog, environment)
     if below is not None and workplace.local:
         workplace.cloud(below.name)  # lays it out
-    diagnosis = diagnose(workplace.cloud(environment), below, triggers, topics)
+    models = models_follow(catalog)
+    diagnosis = diagnose(workplace.cloud(environment), below, triggers, topics, models=models)
     if json:
         output.show_json(diagnosis.as_json())
     else:

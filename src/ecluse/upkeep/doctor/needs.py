@@ -82,6 +82,16 @@ _RUN = Grant(
     ),
     "roles/aiplatform.user",
 )
+_FOLLOW = Grant(
+    (
+        "aiplatform.endpoints.get",
+        "aiplatform.endpoints.list",
+        "aiplatform.endpoints.update",
+        "aiplatform.models.get",
+        "aiplatform.models.update",
+    ),
+    "roles/aiplatform.user",
+)
 _ACT_AS = Grant(("iam.serviceAccounts.actAs",), "roles/iam.serviceAccountUser")
 
 
@@ -101,6 +111,8 @@ def needs_of(
     below: Environment | None,
     triggers: Collection[str] | None,
     topics: Collection[str] = (),
+    *,
+    models: bool = False,
 ) -> tuple[Need, ...]:
     """Return what a promotion to an environment needs.
 
@@ -109,6 +121,7 @@ def needs_of(
         below: the environment whose qualification it requires, if any.
         triggers: the builds that must be registered; none: builds start nothing here.
         topics: those whose messages start pipelines here.
+        models: whether a pipeline's model goes with it.
 
     """
     return (
@@ -126,6 +139,7 @@ def needs_of(
         *(_below(below) if below is not None else ()),
         *_builds(environment, triggers),
         *_triggers(environment, topics),
+        *(_models(environment) if models else ()),
     )
 
 
@@ -245,6 +259,12 @@ def _triggers(environment: Environment, topics: Collection[str]) -> Iterator[Nee
         yield TopicNeed(f"the topic {topic}", name, "has the messages that start pipelines")
 
 
+def _models(environment: Environment) -> Iterator[Need]:
+    yield ProjectNeed(
+        "models and endpoints", environment.project, "follow what is live", (_FOLLOW,)
+    )
+
+
 def _settings(environment: Environment, below: Environment | None) -> Iterator[Need]:
     file = f"environments/{environment.name}.yaml"
     yield SettingNeed(
@@ -327,6 +347,13 @@ def topics_of(catalog: Catalog, environment: str) -> frozenset[str]:
         trigger.topic
         for name in catalog.pipeline_names
         for trigger in catalog.pipeline(name).settings.triggers_in(environment)
+    )
+
+
+def models_follow(catalog: Catalog) -> bool:
+    """Whether a pipeline's settings say that its model goes with it."""
+    return any(
+        catalog.pipeline(name).settings.model_alias is not None for name in catalog.pipeline_names
     )
 
 

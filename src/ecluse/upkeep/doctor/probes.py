@@ -1,6 +1,6 @@
 """Asks Google Cloud about every need, side by side, and changes nothing."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -40,6 +40,8 @@ def diagnose(
     below: Environment | None,
     triggers: Collection[str] | None,
     topics: Collection[str] = (),
+    *,
+    models: bool = False,
 ) -> Diagnosis:
     """Look at everything that a promotion to an environment needs.
 
@@ -48,17 +50,18 @@ def diagnose(
         below: the environment whose qualification it requires, if any.
         triggers: the builds that must be registered; none: builds start nothing here.
         topics: those whose messages start pipelines here.
+        models: whether a pipeline's model goes with it.
 
     """
     environment = cloud.environment
     try:
         who = caller(cloud.addresses)
     except auth_exceptions.GoogleAuthError as error:
-        return _without_identity(environment, str(error))
+        return _without_identity(environment, error)
     member = who.member or f"serviceAccount:deployer@{environment.project}.iam.gserviceaccount.com"
     whose = Whose(environment, member)
     access = Access(cloud.addresses)
-    needs = needs_of(environment, below, triggers, topics)
+    needs = needs_of(environment, below, triggers, topics, models=models)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         found = list(pool.map(lambda need: examined(access, need), needs))
     findings = [
@@ -136,10 +139,14 @@ def _of_identity(who: Identity, local: str | None) -> Finding:
     return Finding("the caller", who.email, "ok", said, why)
 
 
-def _without_identity(environment: Environment, message: str) -> Diagnosis:
-    said = f"no usable credentials: {message.splitlines()[0]}"
+def _without_identity(
+    environment: Environment, error: auth_exceptions.GoogleAuthError
+) -> Diagnosis:
+    message = str(error).splitlines()[0]
+    if isinstance(error, auth_exceptions.TransportError):
+        said, fix = f"Google cannot be reached: {message}", f"ecluse doctor {environment.name}"
+    else:
+        said, fix = f"no usable credentials: {message}", _LOG_IN
     why = "is who the permissions are looked at for"
-    findings: Sequence[Finding] = [
-        Finding("the caller", "", "failed", said, why, _LOG_IN),
-    ]
-    return Diagnosis(environment.name, "", False, findings)
+    finding = Finding("the caller", "", "failed", said, why, fix)
+    return Diagnosis(environment.name, "", False, [finding])
