@@ -135,7 +135,7 @@ def test_a_difference_says_which_setting_from_what_to_what() -> None:
 
 def test_a_schedule_is_made_with_the_digest_the_parameters_and_the_marks(place: Place) -> None:
     entry = place.live("alpha", schedule=MONDAYS)
-    assert converged(place)[1:] == ["alpha schedule: made anew: 0 6 * * 1 (Europe/Paris)"]
+    assert converged(place)[1:] == ["alpha schedule: made: 0 6 * * 1 (Europe/Paris)"]
     (made,) = place.schedules()
     environment = place.cloud.environment
     assert (made.display_name, made.state.name) == (NAME, "ACTIVE")
@@ -262,7 +262,7 @@ def test_a_schedule_that_no_update_can_put_right_is_made_anew(place: Place) -> N
     (limited,) = place.schedules()
     place.change(limited, max_run_count=3)
     assert [line.split(": ", 1)[1] for line in converged(place)] == [
-        "made anew: 0 6 * * 1 (Europe/Paris)",
+        "made: 0 6 * * 1 (Europe/Paris)",
         f"taken away: {limited.name.rsplit('/', 1)[1]}",
     ]
     (anew,) = place.schedules()

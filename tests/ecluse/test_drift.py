@@ -270,7 +270,7 @@ def test_the_whole_way_from_a_promotion_to_drift_and_back(
     assert (empty.code, "is as its ledger says" in empty.out) == (0, True)
     promoted = ecluse.promote("nonprod", "--release", str(ecluse.build()))
     assert promoted.code == 0, promoted.err
-    assert "schedule: made anew: 0 6 * * 1 (Europe/Paris)" in promoted.err
+    assert "schedule: made: 0 6 * * 1 (Europe/Paris)" in promoted.err
     assert ecluse("drift", "nonprod").code == 0
 
     place = Place(cloud_of(ecluse, "nonprod", address), address)

@@ -171,7 +171,7 @@ class ScheduleKeeper:
             case "missing":
                 assert request is not None, "only what ought to be there is missing"
                 self._make(difference.pipeline, request, live)
-                return f"made anew: {request.cron} ({request.time_zone})"
+                return f"made: {request.cron} ({request.time_zone})"
             case "changed":
                 assert request is not None, "only what ought to be there is set"
                 changed = [change.setting for change in difference.changes]
