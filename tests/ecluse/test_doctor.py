@@ -38,7 +38,14 @@ from ecluse.upkeep.doctor import commands
 from ecluse.upkeep.doctor.findings import Finding
 from ecluse.upkeep.doctor.judgement import Examined, Whose, judged
 from ecluse.upkeep.doctor.kinds import BucketNeed, ClockNeed, KeyNeed, Need, VertexNeed
-from ecluse.upkeep.doctor.needs import models_follow, needs_of, topics_of, triggers_of
+from ecluse.upkeep.doctor.needs import (
+    BUILDING_TRIGGERS,
+    PROMOTING_TRIGGERS,
+    models_follow,
+    needs_of,
+    topics_of,
+    triggers_of,
+)
 from ecluse.upkeep.doctor.probes import diagnose
 from tests.ecluse.conftest import Commands
 from tests.ecluse.repositories import Repository, make_repository
@@ -614,9 +621,14 @@ def test_which_builds_there_must_be_follows_from_an_environments_place() -> None
     nonprod = an_environment().model_copy(update={"name": "nonprod"})
     prod, dev = an_environment(requires="nonprod"), nonprod.model_copy(update={"name": "dev"})
     everything = [nonprod, prod, dev]
-    assert triggers_of(nonprod, everything) == ("ecluse-image", "ecluse-release")
-    assert triggers_of(prod, everything) == ("ecluse-promote",)
+    assert triggers_of(nonprod, everything) == BUILDING_TRIGGERS
+    assert triggers_of(prod, everything) == PROMOTING_TRIGGERS
     assert triggers_of(dev, everything) == ()
+
+
+def test_the_builds_that_there_must_be_are_those_that_the_repository_has() -> None:
+    files = (Path(__file__).parents[2] / "cloudbuild").glob("*.yaml")
+    assert {*BUILDING_TRIGGERS, *PROMOTING_TRIGGERS} == {f"ecluse-{file.stem}" for file in files}
 
 
 @pytest.mark.parametrize(

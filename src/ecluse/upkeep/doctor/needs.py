@@ -24,10 +24,10 @@ from ecluse.upkeep.doctor.kinds import (
     VertexNeed,
 )
 
-BUILDING_TRIGGERS = ("ecluse-image", "ecluse-release")
-"""What carries a merge to the first environment, which another one requires."""
-PROMOTING_TRIGGERS = ("ecluse-promote",)
-"""What carries a tag to an environment that requires another one."""
+BUILDING_TRIGGERS = ("ecluse-image", "ecluse-release", "ecluse-rollback")
+"""What carries a merge to the first environment, which another one requires, and back."""
+PROMOTING_TRIGGERS = ("ecluse-promote", "ecluse-rollback")
+"""What carries a tag to an environment that requires another one, and back."""
 
 _READ = Grant(("storage.objects.get", "storage.objects.list"), "roles/storage.objectViewer")
 _CREATE = Grant(("storage.objects.create",), "roles/storage.objectCreator")
