@@ -26,8 +26,8 @@ from ecluse.upkeep.doctor.kinds import (
 )
 from ecluse.upkeep.doctor.shapes import Facts, finding_on, praise, wrongs
 
-# Only the doctor asks these: a promotion goes without them.
 _STOPPING: tuple[TroubleKind, ...] = ("disabled", "absent", "not ready", "unreachable", "refused")
+# Only the doctor asks these: a promotion goes without them.
 _ONLY_ASKED_HERE = ("cloudresourcemanager.googleapis.com", "iam.googleapis.com")
 
 

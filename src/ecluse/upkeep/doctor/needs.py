@@ -8,11 +8,23 @@ from collections.abc import Collection, Iterator
 
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
+from ecluse.upkeep.doctor.grants import (
+    ACT_AS,
+    CREATE,
+    FETCH,
+    FILE,
+    FOLLOW,
+    READ,
+    REGISTER,
+    REPLACE,
+    RUN,
+    SIGN,
+    VERIFY,
+)
 from ecluse.upkeep.doctor.kinds import (
     AccountNeed,
     BucketNeed,
     ClockNeed,
-    Grant,
     KeyNeed,
     Need,
     ProjectNeed,
@@ -28,82 +40,6 @@ BUILDING_TRIGGERS = ("ecluse-image", "ecluse-release", "ecluse-rollback")
 """What carries a merge to the first environment, which another one requires, and back."""
 PROMOTING_TRIGGERS = ("ecluse-promote", "ecluse-rollback")
 """What carries a tag to an environment that requires another one, and back."""
-
-_READ = Grant(("storage.objects.get", "storage.objects.list"), "roles/storage.objectViewer")
-_CREATE = Grant(("storage.objects.create",), "roles/storage.objectCreator")
-_REPLACE = Grant(
-    (
-        "storage.objects.get",
-        "storage.objects.list",
-        "storage.objects.create",
-        "storage.objects.delete",
-    ),
-    "roles/storage.objectUser",
-)
-_FETCH = Grant(
-    (
-        "artifactregistry.repositories.get",
-        "artifactregistry.repositories.downloadArtifacts",
-        "artifactregistry.tags.get",
-    ),
-    "roles/artifactregistry.reader",
-)
-_FILE = Grant(
-    (
-        "artifactregistry.repositories.get",
-        "artifactregistry.repositories.downloadArtifacts",
-        "artifactregistry.repositories.uploadArtifacts",
-        "artifactregistry.versions.get",
-        "artifactregistry.versions.list",
-        "artifactregistry.tags.create",
-        "artifactregistry.tags.delete",
-        "artifactregistry.tags.get",
-        "artifactregistry.tags.list",
-        "artifactregistry.tags.update",
-    ),
-    "roles/artifactregistry.repoAdmin",
-)
-_SIGN = Grant(
-    ("cloudkms.cryptoKeyVersions.useToSign", "cloudkms.cryptoKeyVersions.viewPublicKey"),
-    "roles/cloudkms.signerVerifier",
-)
-_VERIFY = Grant(("cloudkms.cryptoKeyVersions.viewPublicKey",), "roles/cloudkms.publicKeyViewer")
-_RUN = Grant(
-    (
-        "aiplatform.pipelineJobs.cancel",
-        "aiplatform.pipelineJobs.create",
-        "aiplatform.pipelineJobs.get",
-        "aiplatform.pipelineJobs.list",
-        "aiplatform.schedules.create",
-        "aiplatform.schedules.delete",
-        "aiplatform.schedules.get",
-        "aiplatform.schedules.list",
-        "aiplatform.schedules.update",
-    ),
-    "roles/aiplatform.user",
-)
-_FOLLOW = Grant(
-    (
-        "aiplatform.endpoints.get",
-        "aiplatform.endpoints.list",
-        "aiplatform.endpoints.update",
-        "aiplatform.models.get",
-        "aiplatform.models.update",
-    ),
-    "roles/aiplatform.user",
-)
-_ACT_AS = Grant(("iam.serviceAccounts.actAs",), "roles/iam.serviceAccountUser")
-
-
-_REGISTER = Grant(
-    (
-        "cloudbuild.builds.create",
-        "cloudbuild.builds.get",
-        "cloudbuild.builds.list",
-        "cloudbuild.builds.update",
-    ),
-    "roles/cloudbuild.builds.editor",
-)
 
 
 def needs_of(
@@ -134,7 +70,7 @@ def needs_of(
             "the signing key",
             environment.signing_key,
             "signs what qualifies here",
-            (_SIGN,),
+            (SIGN,),
         ),
         *(_below(below) if below is not None else ()),
         *_builds(environment, triggers),
@@ -146,9 +82,9 @@ def needs_of(
 def _running(environment: Environment) -> Iterator[Need]:
     place = f"projects/{environment.project}/locations/{environment.location}"
     yield VertexNeed("Vertex AI", place, "runs the pipelines")
-    yield ProjectNeed("runs and schedules", environment.project, "are made by a promotion", (_RUN,))
+    yield ProjectNeed("runs and schedules", environment.project, "are made by a promotion", (RUN,))
     yield AccountNeed(
-        "the pipelines' account", environment.service_account, "is who pipelines run as", (_ACT_AS,)
+        "the pipelines' account", environment.service_account, "is who pipelines run as", (ACT_AS,)
     )
 
 
@@ -166,7 +102,7 @@ def _buckets(environment: Environment) -> Iterator[Need]:
         "the ledger's bucket",
         bucket_of(environment.ledger),
         "says what is live, and who promotes",
-        (_REPLACE,),
+        (REPLACE,),
         project=project,
         location=location,
         versioned=True,
@@ -176,7 +112,7 @@ def _buckets(environment: Environment) -> Iterator[Need]:
         "the evidence's bucket",
         bucket_of(environment.evidence),
         "keeps releases and qualifications",
-        (_READ, _CREATE),
+        (READ, CREATE),
         project=project,
         location=location,
         retained=True,
@@ -186,10 +122,10 @@ def _buckets(environment: Environment) -> Iterator[Need]:
 def _registries(environment: Environment) -> Iterator[Need]:
     templates, images = environment.template_repository, environment.image_repository
     yield RepositoryNeed(
-        "the template repository", templates, "keeps compiled pipelines", (_FILE,), format="KFP"
+        "the template repository", templates, "keeps compiled pipelines", (FILE,), format="KFP"
     )
     yield RepositoryNeed(
-        "the image repository", images, "has what components run in", (_FETCH,), format="DOCKER"
+        "the image repository", images, "has what components run in", (FETCH,), format="DOCKER"
     )
     for what, repository in (("templates", templates), ("images", images)):
         yield ReadersNeed(
@@ -205,7 +141,7 @@ def _below(below: Environment) -> Iterator[Need]:
         f"{below.name}'s evidence",
         bucket_of(below.evidence),
         "proves what qualified there",
-        (_READ,),
+        (READ,),
         project=below.project,
         location=below.location,
         ours=False,
@@ -214,7 +150,7 @@ def _below(below: Environment) -> Iterator[Need]:
         f"{below.name}'s public key",
         below.signing_key,
         "verifies what qualified there",
-        (_VERIFY,),
+        (VERIFY,),
     )
 
 
@@ -239,13 +175,13 @@ def _triggers(environment: Environment, topics: Collection[str]) -> Iterator[Nee
     if not topics:
         return
     yield ProjectNeed(
-        "pipelines' triggers", environment.project, "are made by a promotion", (_REGISTER,)
+        "pipelines' triggers", environment.project, "are made by a promotion", (REGISTER,)
     )
     yield AccountNeed(
         "the triggers' account",
         environment.trigger_account,
         "is who the builds run as that messages start",
-        (_ACT_AS,),
+        (ACT_AS,),
     )
     yield BucketNeed(
         "the builds' bucket",
@@ -260,9 +196,7 @@ def _triggers(environment: Environment, topics: Collection[str]) -> Iterator[Nee
 
 
 def _models(environment: Environment) -> Iterator[Need]:
-    yield ProjectNeed(
-        "models and endpoints", environment.project, "follow what is live", (_FOLLOW,)
-    )
+    yield ProjectNeed("models and endpoints", environment.project, "follow what is live", (FOLLOW,))
 
 
 def _settings(environment: Environment, below: Environment | None) -> Iterator[Need]:
