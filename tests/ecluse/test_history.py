@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.ecluse.conftest import Commands
+from tests.ecluse.test_promotion import cloud_of
 
 
 def test_a_history_tells_every_change_newest_first(ecluse: Commands, tmp_path: Path) -> None:
@@ -30,12 +31,12 @@ def test_a_history_tells_every_change_newest_first(ecluse: Commands, tmp_path: P
     assert "| 2 | " in report.read_text()
 
 
-def test_what_went_past_a_check_stands_out_in_the_history(ecluse: Commands) -> None:
+def test_what_went_past_a_check_stands_out_in_the_history(ecluse: Commands, address: str) -> None:
     release = str(ecluse.build())
     assert ecluse.promote("nonprod", "--release", release).code == 0
-    ecluse.repository.replace(
-        "environments/prod.yaml", "requires: nonprod", "requires: nonprod\nevidence_max_age: 0s"
-    )
+    nonprod = cloud_of(ecluse, "nonprod", address)
+    (proof,) = nonprod.storage.list(f"{nonprod.environment.evidence}/qualifications/")
+    nonprod.storage.write(proof, b"{}")
     assert ecluse.promote("prod", "--release", release).code == 1
     assert ecluse.promote("prod", "--release", release, "--override", "a <b>fire</b>").code == 0
     assert "OVERRIDE: a <b>fire</b>" in ecluse("history", "prod", "alpha").out
