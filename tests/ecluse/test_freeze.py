@@ -1,12 +1,22 @@
 """Freeze windows: pure, and as a promotion meets them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ecluse import clock
+from ecluse.cloud import connect
+from ecluse.errors import Frozen
+from ecluse.promotion import execution
 from ecluse.promotion.freeze import window_at
+from ecluse.promotion.lift import Order
+from ecluse.promotion.outcome import Outcome
+from ecluse.promotion.plan import Plan
+from ecluse.release.manifest import read_release
+from ecluse.report.terminal import Board
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.freeze_settings import Freeze
 from tests.ecluse.conftest import Commands
@@ -159,7 +169,6 @@ def test_nothing_new_goes_live_in_a_freeze_unless_somebody_says_why(ecluse: Comm
 
 
 def test_an_exception_stands_out_in_the_html_report() -> None:
-    from ecluse.promotion.outcome import Outcome
     from ecluse.report.html import Chapter, render
 
     outcome = Outcome("alpha", "activated", None, None, exceptions=("override: <a leak>",))
@@ -177,3 +186,39 @@ def test_the_freezes_that_the_environments_files_show_can_be_uncommented(
     once, weekly = Catalog(repository.root).environment("dev").freezes
     assert once.begins is not None
     assert weekly.weekly == "Fri 16:00 - Mon 08:00"
+
+
+def test_a_run_that_ends_in_a_freeze_makes_nothing_live_and_is_kept(
+    ecluse: Commands, address: str
+) -> None:
+    release, files = read_release(ecluse.build())
+    ecluse("status")  # lays the environments out
+    cloud = connect(Catalog(ecluse.repository.root).environment("nonprod"), local=address)
+    open_settings = cloud.environment
+    now = clock.now()
+    freeze = Freeze.model_validate(
+        {"from": now - timedelta(days=1), "until": now + timedelta(days=1), "reason": "An audit"}
+    )
+
+    def begin_the_freeze(_: Plan) -> None:
+        cloud.environment = open_settings.model_copy(update={"freezes": [freeze]})
+
+    def promote(planned: Callable[[Plan], None]) -> Outcome:
+        order = Order(release, files, cloud, by="ann@example.com")
+        board = Board(Console(quiet=True))
+        (outcome,) = execution.promote(order, execution.Terms(below=None), board, planned=planned)
+        return outcome
+
+    held = promote(begin_the_freeze)
+    assert held.ending == "held back"
+    assert isinstance(held.error, Frozen)
+    assert cloud.ledger.head().live("alpha") is None
+    assert held.run is not None
+    assert held.run.state == "succeeded"
+    with pytest.raises(Frozen):
+        promote(lambda _: None)
+    cloud.environment = open_settings
+    done = promote(lambda _: None)
+    assert done.ending == "activated"
+    assert done.run is not None
+    assert done.run.name == held.run.name, "the same run, taken as it ended"

@@ -125,19 +125,30 @@ def test_a_repeated_rollback_finds_its_work_done_and_one_goes_further_by_saying_
     assert place.live() == {"alpha": 0.4}
 
 
-def test_a_release_is_the_whole_environment_of_its_time(place: Place) -> None:
+def test_a_release_is_the_whole_environment_of_its_time(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     place.release("v1", alpha=0.1, beta=0.2)
     place.release("v2", alpha=0.11, beta=0.2)
     place.release("v3", alpha=0.11, beta=0.22, gamma=0.3)
     place.release("v4", alpha=0.12, gamma=0.3)
     assert place.live() == {"alpha": 0.12, "gamma": 0.3}
-    dry = place.rollback("--to", "v2", "--dry-run")
+    # As a build gives it: from the environment, and what is empty is not there.
+    monkeypatch.setenv("ECLUSE_ROLLBACK_PIPELINES", "")
+    monkeypatch.setenv("ECLUSE_ROLLBACK_WITH_MODEL", "")
+    monkeypatch.setenv("ECLUSE_ROLLBACK_REASON", "")
+    monkeypatch.setenv("ECLUSE_ROLLBACK_TO", "v2")
+    dry = place.rollback("--dry-run")
     assert {back["pipeline"]: back["kind"] for back in dry.json["returns"]} == {
         "alpha": "rollback",
         "beta": "rollback",
         "gamma": "retire",
     }
     assert place.live() == {"alpha": 0.12, "gamma": 0.3}, "a dry run does nothing"
+    monkeypatch.setenv("ECLUSE_ROLLBACK_PIPELINES", "beta gamma")
+    assert len(place.rollback("--dry-run").json["returns"]) == 2
+    monkeypatch.setenv("ECLUSE_ROLLBACK_PIPELINES", "")
+    monkeypatch.setenv("ECLUSE_ROLLBACK_TO", "")
     assert place.rollback("--to", "v2").code == 0
     assert place.live() == {"alpha": 0.11, "beta": 0.2}
     assert place.tags("gamma") == {"gamma": None}

@@ -97,7 +97,7 @@ def rollback(
             planned=lambda made: console.print(return_table(made)),
             waiting=lambda holding: console.print(f"  waiting: {holding.words}", markup=False),
         )
-    for line in already_lines(plan):
+    for line in already_lines(plan, done=not dry_run):
         console.print(line)
     options.append_markdown(markdown, return_report(plan, retreat, done=not dry_run))
     if json:

@@ -46,11 +46,14 @@ def return_table(plan: ReturnPlan) -> Group:
     return Group(f"  rollback of {plan.environment}: [bold]{escape(plan.words)}[/]", shown, *notes)
 
 
-def already_lines(plan: ReturnPlan) -> Iterable[str]:
+def already_lines(plan: ReturnPlan, *, done: bool) -> Iterable[str]:
     """Yield what to say where a rollback had nothing to do: how to go further back."""
     if plan.changes:
         return
-    yield "  [green]✓[/] nothing to do: it went back before, and the cloud follows the ledger"
+    if done:
+        yield "  [green]✓[/] nothing to do: it went back before, and the cloud follows the ledger"
+    else:
+        yield "  nothing to do in the ledger: it went back before"
     environment = plan.environment
     yield (
         f"  [dim]to go further back, say where to: `ecluse rollback {environment} --to RELEASE`; "
