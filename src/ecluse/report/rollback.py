@@ -50,7 +50,9 @@ def already_lines(plan: ReturnPlan, *, done: bool) -> Iterable[str]:
     """Yield what to say where a rollback had nothing to do: how to go further back."""
     if plan.changes:
         return
-    if done:
+    if not plan.returns:
+        yield "  nothing to do: that is what is live"
+    elif done:
         yield "  [green]✓[/] nothing to do: it went back before, and the cloud follows the ledger"
     else:
         yield "  nothing to do in the ledger: it went back before"
