@@ -183,8 +183,8 @@ def promote(
         str | None,
         typer.Option(
             metavar="REASON",
-            help="Go on where there is no qualification, or in a freeze. The reason stands in every "
-            "report.",
+            help="Go on where there is no qualification, or in a freeze. The reason stands in "
+            "every report.",
         ),
     ] = None,
     wait: options.Wait = None,
