@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
         reporting,
         rollback,
         start,
+        watch,
     )
 
     for module in (
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
         reporting,
         rollback,
         start,
+        watch,
     ):
         module.register(app)
 

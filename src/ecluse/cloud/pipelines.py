@@ -124,6 +124,7 @@ class Pipelines:
         labels: Mapping[str, str] | None = None,
         since: datetime | None = None,
         under_way: bool = False,
+        oldest_first: bool = False,
         limit: int = 1000,
     ) -> Iterator[Run]:
         """Yield runs, the newest first, without their tasks; whoever has seen enough stops.
@@ -132,6 +133,7 @@ class Pipelines:
             labels: only runs with these labels, as they are in the cloud.
             since: only runs created at this time or later.
             under_way: only runs that have not ended.
+            oldest_first: the other way round.
             limit: no more than so many.
 
         """
@@ -144,7 +146,7 @@ class Pipelines:
         request = {
             "parent": self._parent,
             "filter": " AND ".join(conditions),
-            "order_by": "create_time desc",
+            "order_by": "create_time" if oldest_first else "create_time desc",
             "page_size": min(limit, _PAGE_SIZE),
             "read_mask": {"paths": _LISTED},
         }

@@ -67,6 +67,7 @@ _NOT_OURS: Final = frozenset(
 )  # fmt: skip
 _GOOGLES_LABELS: Final = ("vertex-ai-", "goog-")
 _DEFAULT_POLICY: Final = "PIPELINE_FAILURE_POLICY_FAIL_SLOW"
+_STARTED: Final = ("", "OK")
 # By default a schedule starts when it is made.
 _LATER: Final = timedelta(minutes=5)
 
@@ -103,6 +104,9 @@ class FoundSchedule:
         specification: the copy of the pipeline that it carries beside the template's address, if
             any. Ours carry none.
         next_run: when it fires next.
+        fired: when it last fired.
+        not_started: why no run came of its last time, in the service's words; empty if one did,
+            or if it never fired.
 
     """
 
@@ -114,6 +118,8 @@ class FoundSchedule:
     lasting: Settings
     specification: Mapping[str, Any] | None
     next_run: datetime | None
+    fired: datetime | None = None
+    not_started: str = ""
 
 
 class Schedules:
@@ -253,7 +259,14 @@ def _found(schedule: Any) -> FoundSchedule:
         lasting=_lasting(schedule, plain),
         specification=job.get("pipelineSpec") or None,
         next_run=schedule.next_run_time,
+        fired=schedule.last_scheduled_run_response.scheduled_run_time,
+        not_started=_not_started(schedule.last_scheduled_run_response),
     )
+
+
+def _not_started(last: Any) -> str:
+    response = str(last.run_response)
+    return "" if response.upper() in _STARTED else response
 
 
 def _settings(plain: Mapping[str, Any]) -> Settings:

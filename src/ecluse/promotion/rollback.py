@@ -111,23 +111,32 @@ def roll_back(
 
     """
     with _alone(retreat, waiting) as journal:
-        plan = _plan(retreat, journal.head)
-        planned(plan)
-        head = journal.head
-        if plan.changes:
-            head = journal.add(
-                {back.pipeline: _entry(retreat, plan, back) for back in plan.changes}
-            )
-        for back in plan.changes:
-            watcher.step(back.pipeline, _done(back, head.environment))
-        names = [back.pipeline for back in plan.returns if back.kind != "stays"]
-        for each in converge(retreat.cloud, head, names, allowed=journal.check):
-            watcher.step(each.difference.pipeline, f"{each.difference.kind}: {each.done}")
-        for name in names if retreat.with_model else ():
-            live = head.live(name)
-            if live is not None:
-                journal.check()
-                take_models_along(retreat.cloud, live, partial(watcher.step, name))
+        return go_back(retreat, journal, watcher, planned=planned)
+
+
+def go_back(
+    retreat: Retreat,
+    journal: Journal,
+    watcher: Watcher,
+    *,
+    planned: Callable[[ReturnPlan], None] = lambda _: None,
+) -> ReturnPlan:
+    """Do what `roll_back` does, under a lease that the caller holds already."""
+    plan = _plan(retreat, journal.head)
+    planned(plan)
+    head = journal.head
+    if plan.changes:
+        head = journal.add({back.pipeline: _entry(retreat, plan, back) for back in plan.changes})
+    for back in plan.changes:
+        watcher.step(back.pipeline, _done(back, head.environment))
+    names = [back.pipeline for back in plan.returns if back.kind != "stays"]
+    for each in converge(retreat.cloud, head, names, allowed=journal.check):
+        watcher.step(each.difference.pipeline, f"{each.difference.kind}: {each.done}")
+    for name in names if retreat.with_model else ():
+        live = head.live(name)
+        if live is not None:
+            journal.check()
+            take_models_along(retreat.cloud, live, partial(watcher.step, name))
     return plan
 
 

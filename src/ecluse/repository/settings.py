@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 import pydantic
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     JsonValue,
     StringConstraints,
@@ -140,11 +141,33 @@ class Schedule(_Settings):
     time_zone: TimeZone = "Etc/UTC"
 
 
+class Watch(_Settings):
+    """That the first run by schedule after an activation is looked after.
+
+    Attributes:
+        rollback: whether the pipeline goes back to what was live before, if that run fails.
+
+    """
+
+    rollback: bool = False
+
+
+def _said(watch: Any) -> Any:
+    if watch is None:
+        raise ValueError("it says nothing: write `watch: {}`, or `watch: {rollback: true}`")
+    return watch
+
+
+AskedWatch = Annotated[Watch | None, BeforeValidator(_said)]
+"""A watch that is written down is meant: an empty one is not the same as none."""
+
+
 class Overrides(_Settings):
     """What one environment does differently."""
 
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     schedule: Schedule | None = None
+    watch: AskedWatch = None
     gates: list[Gate] = Field(default_factory=list, exclude_if=lambda gates: not gates)
     triggers: Triggers | None = None
 
@@ -179,6 +202,7 @@ class PipelineSettings(_Settings):
         smoke: what that run is given.
         model_alias: the alias that the model versions of what is live are known by, such as
             `champion`; none to leave aliases alone.
+        watch: whether the first run by schedule after an activation is looked after.
 
     """
 
@@ -188,6 +212,7 @@ class PipelineSettings(_Settings):
     parameters: dict[str, Parameter] = Field(default_factory=dict)
     environments: dict[str, Overrides] = Field(default_factory=dict)
     schedule: Schedule | None = None
+    watch: AskedWatch = None
     triggers: Annotated[Triggers, Field(min_length=1)] | None = None
     after: Annotated[list[str], Field(min_length=1)] | None = None
     gates: list[Gate] = Field(default_factory=list)
@@ -205,6 +230,16 @@ class PipelineSettings(_Settings):
             raise ValueError("`requalify: smoke` needs `smoke: {parameters: {…}}` beside it")
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _watches_what_is_scheduled(self) -> Self:
+        places = [place for place, own in self.environments.items() if own.schedule is not None]
+        if self.watch is not None and self.schedule is None and not places:
+            raise ValueError("`watch` looks after runs by schedule: it needs a `schedule`")
+        for place, own in self.environments.items():
+            if own.watch is not None and self.schedule_in(place) is None:
+                raise ValueError(f"`watch` in {place} needs a `schedule`, there or for all")
+        return self
+
     def delivered(self) -> dict[str, Any]:
         """Return the part that reaches the cloud, as plain values: what a release freezes.
 
@@ -218,6 +253,13 @@ class PipelineSettings(_Settings):
         """Return the schedule that holds in an environment."""
         overrides = self.environments.get(environment)
         return overrides.schedule if overrides and overrides.schedule else self.schedule
+
+    def watch_in(self, environment: str) -> Watch | None:
+        """Return how runs by schedule are looked after in an environment; none if none are."""
+        if self.schedule_in(environment) is None:
+            return None
+        overrides = self.environments.get(environment)
+        return overrides.watch if overrides and overrides.watch else self.watch
 
     def gates_in(self, environment: str) -> tuple[PlacedGate, ...]:
         """Return the gates of a run in an environment: the common ones, then its own."""

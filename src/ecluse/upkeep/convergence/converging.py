@@ -123,6 +123,14 @@ def converge(
     return _all_mended(mend(cloud, head, found, allowed=allowed))
 
 
+def unconverged(cloud: Cloud, head: Head, pipelines: Collection[str]) -> frozenset[str]:
+    """Return those of some pipelines of which `converge` would mend something. Only reads."""
+    if not pipelines:
+        return frozenset()
+    found = look(cloud, head, pipelines, kinds=_OF_A_PROMOTION)
+    return frozenset(each.pipeline for each in found if each.mendable)
+
+
 class Unchanged:
     """What a promotion leaves as it is: looked at once, for all of it, and mended one by one.
 
