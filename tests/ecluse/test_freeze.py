@@ -166,13 +166,32 @@ def test_nothing_new_goes_live_in_a_freeze_unless_somebody_says_why(ecluse: Comm
     assert back.code == 0, "going back is allowed"
     (row,) = ecluse("history", "nonprod", "alpha", "--limit", "1", "--json").json
     assert (row["action"], row["override"]) == ("rollback", "")
+    commit = done.json["commit"][:9]
+    forth = ecluse("rollback", "nonprod", "--dry-run", "--to", commit)
+    assert "! alpha: override: a leak" in forth.out, "an override goes on standing out"
 
 
 def test_an_exception_stands_out_in_the_html_report() -> None:
     from ecluse.report.html import Chapter, render
+    from ecluse.upkeep.status import StatusRow
 
     outcome = Outcome("alpha", "activated", None, None, exceptions=("override: <a leak>",))
-    page = render([Chapter("A merge", "v1", "prod", (outcome,))], [], source="nothing")
+    row = StatusRow(
+        environment="prod",
+        pipeline="beta",
+        digest=None,
+        version=None,
+        commit="0" * 40,
+        action="retire",
+        since=clock.now(),
+        by="ann",
+        run="run",
+        metrics={},
+        changes=1,
+        exceptions=("break-glass: a fire",),
+    )
+    page = render([Chapter("A merge", "v1", "prod", (outcome,))], [row], source="nothing")
+    assert '<strong class="bad">break-glass: a fire</strong>' in page
     assert '<strong class="bad">override: &lt;a leak&gt;</strong>' in page
 
 

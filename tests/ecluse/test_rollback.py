@@ -292,3 +292,10 @@ def test_there_is_no_way_back_from_the_first_release(place: Place) -> None:
     release = place.rollback("--to", "v9")
     assert release.code == 2
     assert "`v9` changed nothing in nonprod → name a release that did: v1" in release.err
+
+
+@pytest.mark.parametrize("reason", ["\x1b[2Jgone", "x" * 501, "   "])
+def test_a_reason_is_a_line_of_text(ecluse: Commands, reason: str) -> None:
+    answer = ecluse("rollback", "nonprod", "--break-glass", reason)
+    assert answer.code == 2
+    assert "a reason is" in answer.err

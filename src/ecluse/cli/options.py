@@ -17,6 +17,7 @@ Repository = Annotated[
     ),
 ]
 HERE = Path()
+_LONGEST_REASON = 500
 Local = Annotated[
     bool,
     typer.Option("--local", help="Use the embedded Google Cloud (ECLUSE_LOCAL=1 does the same)."),
@@ -77,9 +78,18 @@ def reason(text: str | None, option: str) -> str:
         InvalidInput: it was given, and says nothing.
 
     """
-    if text is not None and not text.strip():
+    if text is None:
+        return ""
+    said = " ".join(text.split())
+    if not said:
         raise InvalidInput("a reason is needed", where=option, fix=f'write it: {option} "why"')
-    return " ".join(text.split()) if text is not None else ""
+    if not said.isprintable() or len(said) > _LONGEST_REASON:
+        raise InvalidInput(
+            f"a reason is a line of plain text, of at most {_LONGEST_REASON} characters",
+            where=option,
+            fix="shorten it, and say where more is written",
+        )
+    return said
 
 
 def ancestry(text: str) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ def return_table(plan: ReturnPlan) -> Group:
     notes = [
         f"  [yellow]passed over[/] {escape(note)}" for b in plan.returns for note in b.passed_over
     ]
+    notes += [f"  [bold red]! {escape(said)}[/]" for said in _overrides(plan)]
     return Group(f"  rollback of {plan.environment}: [bold]{escape(plan.words)}[/]", shown, *notes)
 
 
@@ -71,8 +72,18 @@ def return_report(plan: ReturnPlan, retreat: "Retreat", *, done: bool) -> str:
         if said:
             parts.append(f"**{name}**: {text(said)} (by {text(retreat.by)})\n")
     parts.append(table(("pipeline", "", "from", "to"), (_row(back) for back in plan.returns)))
+    parts += [f"> 🚨 **{text(said)}**\n" for said in _overrides(plan)]
     parts += [f"> passed over {text(note)}\n" for b in plan.returns for note in b.passed_over]
     return "\n".join(parts)
+
+
+def _overrides(plan: ReturnPlan) -> list[str]:
+    """Return what an override had let go live that goes live again."""
+    return [
+        f"{back.pipeline}: override: {back.target.override}"
+        for back in plan.returns
+        if back.target is not None and back.target.override
+    ]
 
 
 def _cell(entry: Entry) -> str:
