@@ -11,8 +11,6 @@ from ecluse.errors import InvalidInput, NoWayBack
 from ecluse.ledger.records import Entry, Head
 from ecluse.promotion.return_plan import (
     Histories,
-    Return,
-    ReturnPlan,
     as_of,
     candidates,
     is_release,
@@ -20,6 +18,7 @@ from ecluse.promotion.return_plan import (
     returned_to,
     undone,
 )
+from ecluse.promotion.returns import Return, ReturnPlan
 
 
 def entry(sequence: int, content: str, *, token: int, version: str = "", **more: Any) -> Entry:

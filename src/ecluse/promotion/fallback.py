@@ -16,7 +16,7 @@ from ecluse.ledger.lease import Holding
 from ecluse.ledger.watched import note
 from ecluse.promotion.alone import alone
 from ecluse.promotion.outcome import Watcher
-from ecluse.promotion.return_plan import label
+from ecluse.promotion.returns import label
 from ecluse.promotion.rollback import Retreat, go_back
 from ecluse.upkeep.convergence.converging import converge, unconverged
 from ecluse.upkeep.watch import Sight, look

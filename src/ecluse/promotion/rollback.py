@@ -12,34 +12,29 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from pydantic import ValidationError
-
 from ecluse import clock
-from ecluse.canonical import digest_of_value, short
+from ecluse.canonical import short
 from ecluse.cloud import Cloud
-from ecluse.errors import EcluseError, LeaseHeld, NotQualified, NoWayBack, ReleaseAltered
+from ecluse.errors import EcluseError, LeaseHeld, NoWayBack
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Holding
-from ecluse.ledger.qualification import Qualifications
 from ecluse.ledger.records import Entry, Head
 from ecluse.promotion.alone import alone
 from ecluse.promotion.freeze import window_at
 from ecluse.promotion.outcome import Watcher
 from ecluse.promotion.return_plan import (
     Histories,
-    Return,
-    ReturnPlan,
     as_of,
     candidates,
     is_release,
-    label,
     named,
     refuse_shared_packages,
     returned_to,
     undone,
 )
+from ecluse.promotion.returns import Return, ReturnPlan, label
 from ecluse.promotion.serving import take_models_along
-from ecluse.release.manifest import ReleasedPipeline
+from ecluse.promotion.vouching import problem_with
 from ecluse.upkeep.convergence.converging import converge
 
 
@@ -199,7 +194,7 @@ def _one_step(cloud: Cloud, scope: Mapping[str, Entry], histories: Histories) ->
         passed: list[str] = []
         problem: EcluseError | None = None
         for entry in candidates(histories.open(name)):
-            problem = _problem(cloud, name, entry)
+            problem = problem_with(cloud, name, entry)
             if problem is None:
                 return Return(name, "rollback", last, entry, entry.sequence, tuple(passed))
             passed.append(f"{label(entry)}: {problem.what}")
@@ -217,7 +212,7 @@ def _to_release(
     found = (returned_to(name, last, then.get(name)) for name, last in sorted(scope.items()))
     returns = [back for back in found if back is not None]
     problems = cloud.calls.side_by_side(
-        lambda back: _problem(cloud, back.pipeline, back.target) if back.changes else None,
+        lambda back: problem_with(cloud, back.pipeline, back.target) if back.changes else None,
         returns,
     )
     for problem in problems:
@@ -237,51 +232,6 @@ def _refuse_standstill(plan: ReturnPlan) -> None:
             f"a new release, or take it out by going back to a release that did not have it: "
             f"`ecluse rollback {plan.environment} --to RELEASE`",
         )
-
-
-def _problem(cloud: Cloud, pipeline: str, entry: Entry | None) -> EcluseError | None:
-    """Return why an entry cannot be vouched for here; none if it can.
-
-    Its evidence is verified: signature, subject, verdicts. However old it is: it was live once,
-    and going back must not need a run. Its bytes are downloaded and hashed.
-    """
-    if entry is None:
-        return None
-    try:
-        Qualifications(cloud).verified(_released(pipeline, entry))
-        cloud.registry.verify(entry.package, entry.digest)
-    except (NotQualified, ReleaseAltered) as refused:
-        again = f"go back further with `ecluse rollback {cloud.environment.name} {pipeline} --to "
-        return type(refused)(refused.what, where=refused.where, fix=f"{again}RELEASE`")
-    return None
-
-
-def _released(pipeline: str, entry: Entry) -> ReleasedPipeline:
-    """Return an entry as what its evidence has to vouch for.
-
-    Raises:
-        ReleaseAltered: the entry contradicts itself.
-
-    """
-    where = f"{pipeline}, entry {entry.sequence}"
-    if digest_of_value(entry.settings) != entry.settings_digest:
-        raise ReleaseAltered("its settings are not those that qualified", where=where)
-    try:
-        return ReleasedPipeline(
-            name=pipeline,
-            package=entry.package,
-            digest=entry.digest,
-            code_digest=entry.code_digest,
-            runtime_image=entry.runtime_image,
-            parameters=entry.declared,
-            settings=entry.settings,
-            settings_digest=entry.settings_digest,
-        )
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise ReleaseAltered(
-            f"its settings can no longer be read: {problem['msg']}", where=where
-        ) from None
 
 
 def _entry(retreat: Retreat, plan: ReturnPlan, back: Return) -> Entry:

@@ -10,7 +10,7 @@ from rich.table import Table
 from ecluse import clock
 from ecluse.canonical import short
 from ecluse.ledger.records import Entry
-from ecluse.promotion.return_plan import Return, ReturnPlan, label
+from ecluse.promotion.returns import Return, ReturnPlan, label
 from ecluse.report.markup import code, table, text
 
 if TYPE_CHECKING:
