@@ -199,6 +199,7 @@ def promote(
     command goes on where it stopped. Exit code 1 when a check, a gate or a run says no.
     """
     from ecluse.cli import output
+    from ecluse.errors import Interrupted
     from ecluse.promotion import execution
     from ecluse.promotion.lift import Order
     from ecluse.promotion.plan import read_plan
@@ -250,9 +251,11 @@ def promote(
             }
         )
     _report(workplace, console, cloud, outcomes, released, markdown)
-    codes = [outcome.error.exit_code for outcome in outcomes if outcome.error is not None]
-    if codes:
-        raise typer.Exit(max(codes))
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if errors:
+        # Where one pipeline's error stopped the others, that error is the answer, not the stop.
+        causes = [error for error in errors if not isinstance(error, Interrupted)] or errors
+        raise typer.Exit(max(error.exit_code for error in causes))
 
 
 def trigger(

@@ -1,11 +1,18 @@
 """Fixtures of the proofs."""
 
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
 import pytest
 
 from ecluse import clock
 from ecluse.cloud import Cloud, calls, connect
 from ecluse.repository.catalog import Catalog
-from tests.ecluse.repositories import Repository
+from tests.ecluse.repositories import Repository, make_repository
+from tests.ecluse.steadfast.commands import WarmParent, warm_parent
+from tests.ecluse.steadfast.fleet import Fleet, Place
 from tests.ecluse.steadfast.instruments import Faults, Time
 
 
@@ -38,3 +45,47 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Time:
 def _short_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Repeat soon what failed in passing: nobody shares this cloud's quota."""
     monkeypatch.setattr(calls, "PATIENCE", calls.Patience(deadline=20, first=0.01, longest=0.05))
+
+
+@pytest.fixture(scope="session")
+def fleet(address: str, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
+    """A line of releases."""
+    root = tmp_path_factory.mktemp("fleet") / "repository"
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("ECLUSE_LOCAL", address)
+        return Fleet(make_repository(root, uuid.uuid4().hex[:8], runtime_image=True))
+
+
+@pytest.fixture
+def place(fleet: Fleet, tmp_path: Path) -> Place:
+    """A repository with those releases, and environments of its own."""
+    return fleet.place(tmp_path / "place", uuid.uuid4().hex[:8])
+
+
+@pytest.fixture(scope="session")
+def commands(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmParent]:
+    """Where commands start as processes of their own, at the price of a fork."""
+    with warm_parent(tmp_path_factory.mktemp("commands"), address) as parent:
+        yield parent
+
+
+@pytest.fixture
+def kill_points(record_property: Callable[[str, object], None]) -> Callable[[str, int], None]:
+    """Take note of how many kill points a test has tried, for the summary."""
+
+    def note(what: str, count: int) -> None:
+        assert count > 0, "nothing was killed"
+        record_property("kill_points", [what, count])
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at how many points commands were killed."""
+    points: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "kill_points":
+                points[value[0]] += value[1]
+    for what, number in sorted(points.items()):
+        terminalreporter.write_line(f"{what}: killed at {number} points, and finished each time")
