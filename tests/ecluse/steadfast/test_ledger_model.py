@@ -38,6 +38,12 @@ SKEW = 600.0  # how far the lease lets two machines' clocks be apart
 
 WRITERS = st.sampled_from([0, 1, 2])
 SOME = st.lists(st.sampled_from(["alpha", "beta"]), min_size=1, max_size=2, unique=True)
+OPENING = st.sampled_from(["", "lost", "misreported", "not now"])
+FAULTS = st.lists(
+    st.sampled_from(["", "lost", "reset", "misreported", "refused", "doubtful"]),
+    min_size=1,
+    max_size=3,
+)
 ACTIONS = st.sampled_from(["activate", "retire", "rollback"])
 
 
@@ -52,6 +58,10 @@ class Stopping(Storage):
     def stop_before(self, write: int, meanwhile: Callable[[], None]) -> None:
         """Be stopped before the write of this number, counted from now; meanwhile others act."""
         self._writes, self._meanwhile = write, meanwhile
+
+    def forget(self) -> None:
+        """Be stopped no more."""
+        self._meanwhile = None
 
     def write(self, *arguments: Any, **named: Any) -> int:
         self._writes -= 1
@@ -84,6 +94,18 @@ class Writer:
         self.knows_of_loss = self.in_doubt = False
 
 
+def has_lease(writer: Writer) -> bool:
+    return writer.lease is not None
+
+
+def has_journal(writer: Writer) -> bool:
+    return writer.journal is not None
+
+
+def could_open(writer: Writer) -> bool:
+    return has_lease(writer) and not has_journal(writer)
+
+
 class LedgerModel(RuleBasedStateMachine):
     """The lease and the ledger of one environment, and what has to be in them."""
 
@@ -113,27 +135,23 @@ class LedgerModel(RuleBasedStateMachine):
 
     # The lease
 
-    @rule(number=WRITERS)
-    def arrive(self, number: int) -> None:
+    @rule(
+        number=WRITERS, how=st.sampled_from(["at once", "waits", "waits longer"]), opening=OPENING
+    )
+    def come(self, number: int, how: str, opening: str) -> None:
+        """Come while the holder, if there is one, does nothing."""
         writer = self.at(number)
-        if self.free_in(0):
-            self.acquired(writer)
-        else:
-            with pytest.raises(LeaseHeld):
-                self.acquired(writer)
-
-    @rule(number=WRITERS, patience=st.sampled_from([30, 90]))
-    def wait_for_a_holder_who_does_nothing(self, number: int, patience: int) -> None:
-        writer = self.at(number)
+        patience = {"at once": 0, "waits": 50, "waits longer": 90}[how]
+        wait = timedelta(seconds=patience) if patience else None
         if patience > LASTS or self.free_in(patience):
-            self.acquired(writer, wait=timedelta(seconds=patience))
+            self.acquired(writer, wait=wait, opening=opening)
         else:
             with pytest.raises(LeaseHeld):
-                self.acquired(writer, wait=timedelta(seconds=patience))
+                self.acquired(writer, wait=wait)
 
     @precondition(lambda self: self.owner is not None and not self.free_in(0))
     @rule(number=WRITERS, patience=st.sampled_from([90, 200]))
-    def wait_for_a_holder_who_renews(self, number: int, patience: int) -> None:
+    def come_while_the_holder_renews(self, number: int, patience: int) -> None:
         holder = self.holding()
         if self.writers[number] is holder:
             return
@@ -150,50 +168,51 @@ class LedgerModel(RuleBasedStateMachine):
         with pytest.raises(LeaseHeld):
             self.acquired(writer, wait=timedelta(seconds=patience), waiting=Renewing(self.time))
 
-    @rule(number=WRITERS)
-    def take_over(self, number: int) -> None:
-        self.acquired(self.at(number), take_over=True)
+    @rule(number=WRITERS, opening=OPENING)
+    def take_over(self, number: int, opening: str) -> None:
+        self.acquired(self.at(number), take_over=True, opening=opening)
 
-    @rule(number=WRITERS, fault=st.sampled_from(["", "", "lost", "doubtful"]))
-    def renew(self, number: int, fault: str) -> None:
-        writer = self.writers[number]
-        if writer.lease is None:
-            return
+    @precondition(lambda self: self.those(could_open))
+    @rule(data=st.data(), fault=OPENING)
+    def open_the_journal(self, data: st.DataObject, fault: str) -> None:
+        self.opened(data.draw(st.sampled_from(self.those(could_open))), fault)
+
+    @precondition(lambda self: self.those(has_lease))
+    @rule(data=st.data(), fault=st.sampled_from(["lost", "doubtful"]))
+    def renew(self, data: st.DataObject, fault: str) -> None:
+        writer = data.draw(st.sampled_from(self.those(has_lease)))
+        assert writer.lease is not None
         if self.owner is not writer:
             with pytest.raises(LeaseLost):
                 self.renewed(writer)
             writer.knows_of_loss = True
             with pytest.raises(LeaseLost):
                 writer.lease.check()
-        elif fault == "doubtful":
+            return
+        if fault == "doubtful":
             self.time.wrong = writer.wrong
             with self.broken(fault), pytest.raises(CloudError):
                 writer.lease.renew()
-            self.last_renewal = clock.now()
+            fault = ""  # the next renewal finds the first one's trace
+        with self.broken(fault):
+            self.renewed(writer)
+        writer.lease.check()
+
+    @precondition(lambda self: self.those(has_lease))
+    @rule(data=st.data(), dies=st.booleans())
+    def leave(self, data: st.DataObject, dies: bool) -> None:
+        """Give the lease back, or die with it."""
+        writer = data.draw(st.sampled_from(self.those(has_lease)))
+        assert writer.lease is not None
+        if self.owner is not writer:
+            if not (dies or writer.knows_of_loss):
+                with pytest.raises(LeaseLost):
+                    writer.lease.release()
         else:
-            with self.broken(fault):
-                self.renewed(writer)
-            writer.lease.check()
-
-    @rule(number=WRITERS)
-    def give_back(self, number: int) -> None:
-        writer = self.writers[number]
-        if writer.lease is None:
-            return
-        if self.owner is writer:
-            writer.lease.release()
-            self.released = True
             self.owner = None
-        elif not writer.knows_of_loss:
-            with pytest.raises(LeaseLost):
+            if not dies:
                 writer.lease.release()
-        writer.go()
-
-    @rule(number=WRITERS)
-    def die(self, number: int) -> None:
-        writer = self.writers[number]
-        if self.owner is writer:
-            self.owner = None
+                self.released = True
         writer.go()
 
     @rule(seconds=st.sampled_from([1, 20, 61, 700]))
@@ -202,24 +221,15 @@ class LedgerModel(RuleBasedStateMachine):
 
     # The ledger
 
-    @rule(number=WRITERS, fault=st.sampled_from(["", "", "lost"]))
-    def open_the_journal(self, number: int, fault: str) -> None:
-        writer = self.writers[number]
-        if writer.lease is None or writer.journal is not None:
-            return
-        with self.broken(fault):
-            self.opened(writer)
+    @precondition(lambda self: self.those(has_journal))
+    @rule(data=st.data(), names=SOME, action=ACTIONS, faults=FAULTS)
+    def write(self, data: st.DataObject, names: list[str], action: str, faults: list[str]) -> None:
+        writer = data.draw(st.sampled_from(self.those(has_journal)))
+        for fault in faults:
+            self.written(writer, names, action, fault)
 
-    @rule(
-        number=WRITERS,
-        names=SOME,
-        action=ACTIONS,
-        fault=st.sampled_from(["", "", "", "lost", "reset", "refused", "doubtful"]),
-    )
-    def write(self, number: int, names: list[str], action: str, fault: str) -> None:
-        writer = self.writers[number]
-        if writer.journal is None:
-            return
+    def written(self, writer: Writer, names: list[str], action: str, fault: str) -> None:
+        assert writer.journal is not None
         page = self.page(names, action)
         write = partial(writer.journal.add, page)
         if self.is_shut_out(writer):
@@ -230,72 +240,67 @@ class LedgerModel(RuleBasedStateMachine):
             with pytest.raises(LedgerMoved):
                 write()
             writer.in_doubt = True
-        elif fault in ("refused", "doubtful"):
+        elif fault in ("refused", "doubtful") and not writer.in_doubt:
             with self.broken(fault), pytest.raises(CloudError):
                 write()
             writer.in_doubt = True
             if fault == "doubtful":
                 self.landed(page, writer.token)
         else:
-            with self.broken(fault):
+            with self.broken("" if fault in ("refused", "doubtful") else fault):
                 write()
             writer.in_doubt = False
             self.landed(page, writer.token)
             self.acknowledged += [(name, written.reason) for name, written in page.items()]
 
+    @precondition(lambda self: self.those(self.could_write))
     @rule(
-        number=WRITERS,
-        other=WRITERS,
+        data=st.data(),
         names=SOME,
         action=ACTIONS,
         stop=st.integers(1, 3),
         far=st.sampled_from(["acquires", "fences", "writes"]),
     )
     def be_stopped_and_wake(
-        self, number: int, other: int, names: list[str], action: str, stop: int, far: str
+        self, data: st.DataObject, names: list[str], action: str, stop: int, far: str
     ) -> None:
         """Be stopped in the middle of a write, while another one takes over and gets so far."""
-        writer, newcomer = self.writers[number], self.writers[other]
-        if writer is newcomer or writer.journal is None:
-            return
-        if self.is_shut_out(writer) or self.is_behind(writer):
-            return
+        writer = data.draw(st.sampled_from(self.those(self.could_write)))
+        newcomer = data.draw(st.sampled_from([w for w in self.writers if w is not writer]))
+        assert writer.journal is not None
         page = self.page(names, action)
         overtaken = False
 
         def meanwhile() -> None:
             nonlocal overtaken
             self.time.seconds += 1 + LASTS
-            self.acquired(self.at(other), wait=timedelta(seconds=2 * LASTS))
-            if far != "acquires":
-                overtaken = True
-                self.opened(newcomer)
+            self.begin_anew(newcomer)
+            overtaken = far != "acquires"
+            opening = "" if overtaken else "not now"
+            self.acquired(newcomer, wait=timedelta(seconds=2 * LASTS), opening=opening)
             if far == "writes":
                 assert newcomer.journal is not None
                 newcomer.journal.add(written := self.page(names, "activate"))
                 self.landed(written, newcomer.token)
 
-        writer.storage.stop_before(stop + writer.in_doubt, meanwhile)
-        journal = writer.journal
-        if writer.in_doubt:
-            journal._head, journal._in_doubt = self.ledger.head(), False
+        writer.storage.stop_before(stop, meanwhile)
         try:
-            journal.add(page)
+            writer.journal.add(page)
         except LeaseLost:
             assert overtaken, "refused, and nobody with a greater token was there"
             writer.in_doubt = True
         else:
+            writer.storage.forget()
             assert not overtaken, "a lesser token went past a greater one"
             writer.in_doubt = False
             self.landed(page, writer.token)
             self.acknowledged += [(name, written.reason) for name, written in page.items()]
 
-    @rule(number=WRITERS, names=SOME, action=ACTIONS)
-    def write_past_the_journal(self, number: int, names: list[str], action: str) -> None:
+    @precondition(lambda self: self.those(has_lease))
+    @rule(data=st.data(), names=SOME, action=ACTIONS)
+    def write_past_the_journal(self, data: st.DataObject, names: list[str], action: str) -> None:
         """Commit on the newest head with one's own token, whatever the lease says."""
-        writer = self.writers[number]
-        if writer.lease is None:
-            return
+        writer = data.draw(st.sampled_from(self.those(has_lease)))
         page = self.page(names, action)
         head = self.ledger.head()
         if self.fence > writer.token:
@@ -330,7 +335,18 @@ class LedgerModel(RuleBasedStateMachine):
 
     def at(self, number: int) -> Writer:
         """Return a writer who begins anew, at a machine's clock."""
-        writer = self.writers[number]
+        return self.begin_anew(self.writers[number])
+
+    def those(self, condition: Callable[[Writer], bool]) -> list[Writer]:
+        """Return the writers of whom something holds."""
+        return [writer for writer in self.writers if condition(writer)]
+
+    def could_write(self, writer: Writer) -> bool:
+        if writer.journal is None or writer.in_doubt:
+            return False
+        return not self.is_shut_out(writer) and not self.is_behind(writer)
+
+    def begin_anew(self, writer: Writer) -> Writer:
         if self.owner is writer:
             self.owner = None
         writer.go()
@@ -354,6 +370,7 @@ class LedgerModel(RuleBasedStateMachine):
         wait: timedelta | None = None,
         take_over: bool = False,
         waiting: Waiting | None = None,
+        opening: str = "not now",
     ) -> None:
         lease = acquire(
             writer.storage,
@@ -366,6 +383,7 @@ class LedgerModel(RuleBasedStateMachine):
         self.token, self.owner, self.released = lease.token, writer, False
         self.last_renewal = clock.now()
         writer.lease, writer.renewed = lease, self.time.seconds
+        self.opened(writer, opening)
 
     def renewed(self, writer: Writer) -> None:
         assert writer.lease is not None
@@ -374,14 +392,18 @@ class LedgerModel(RuleBasedStateMachine):
         self.last_renewal = clock.now()
         writer.renewed = self.time.seconds
 
-    def opened(self, writer: Writer) -> None:
+    def opened(self, writer: Writer, fault: str) -> None:
         assert writer.lease is not None
-        if self.fence > writer.token:
-            with pytest.raises(LeaseLost):
-                Journal(Ledger(writer.storage, self.environment), writer.lease)
-        else:
-            writer.journal = Journal(Ledger(writer.storage, self.environment), writer.lease)
-            self.fence = writer.token
+        ledger = Ledger(writer.storage, self.environment)
+        if fault == "not now":
+            return
+        with self.broken(fault):
+            if self.fence > writer.token:
+                with pytest.raises(LeaseLost):
+                    Journal(ledger, writer.lease)
+            else:
+                writer.journal = Journal(ledger, writer.lease)
+                self.fence = writer.token
 
     def is_shut_out(self, writer: Writer) -> bool:
         overdue = self.time.seconds - writer.renewed > LASTS
@@ -406,7 +428,8 @@ class LedgerModel(RuleBasedStateMachine):
         """Break the next write to the ledger's bucket.
 
         `lost`, `reset`: it has its effect, and the answer does not arrive; the next try finds out.
-        `refused`: it has no effect. `doubtful`: it has, and nobody can find out.
+        `misreported`: it has, and the answer says no. `doubtful`: also, and nothing can be read.
+        `refused`: it has none.
         """
         bucket = self.environment.ledger.removeprefix("gs://").split("/")[0]
         upload = {"path": f"/upload/storage/v1/b/{bucket}/*", "nth": 1}
@@ -416,6 +439,7 @@ class LedgerModel(RuleBasedStateMachine):
                 "": [],
                 "lost": [{**upload, "error": 503, "when": "after"}],
                 "reset": [{**upload, "reset": True, "when": "after"}],
+                "misreported": [{**upload, "error": 403, "when": "after"}],
                 "refused": [{**upload, "error": 403}],
                 "doubtful": [{**upload, "error": 403, "when": "after"}, reading],
             }[fault]

@@ -10,11 +10,11 @@ from threading import Barrier, Event
 import pytest
 
 from ecluse.cloud import Cloud
-from ecluse.errors import LeaseHeld, LedgerMoved
+from ecluse.errors import CloudError, LeaseHeld, LeaseLost, LedgerMoved
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Claim, Holding, Lease, acquire
 from ecluse.ledger.records import Entry, Head, Ledger
-from tests.ecluse.steadfast.instruments import entry
+from tests.ecluse.steadfast.instruments import Faults, entry
 
 
 def lease_of(cloud: Cloud, *, seconds: float = 60.0) -> Lease:
@@ -134,6 +134,23 @@ def test_the_lease_of_a_process_that_was_killed_here_is_taken_at_once(
     finally:
         if not reaped:
             os.waitpid(pid, 0)
+
+
+def test_a_renewal_that_fails_after_its_effect_does_not_cost_the_lease(
+    nonprod: Cloud, faults: Faults
+) -> None:
+    lease = lease_of(nonprod)
+    bucket = nonprod.environment.ledger.removeprefix("gs://")
+    upload = {"path": f"/upload/storage/v1/b/{bucket}/*", "error": 403, "when": "after"}
+    with faults.ordered({**upload, "times": 1}), pytest.raises(CloudError):
+        lease.renew()
+    lease.renew()
+    lease.check()
+    acquire(nonprod.storage, f"gs://{bucket}/lease.json", Claim("b", "t", 60, take_over=True))
+    with pytest.raises(LeaseLost):
+        lease.renew()
+    with pytest.raises(LeaseLost):
+        lease.check()
 
 
 def test_a_lease_that_is_held_is_renewed_and_then_given_back(nonprod: Cloud) -> None:
