@@ -58,11 +58,12 @@ def watch_calls(folder: Path, strike: dict[str, Any]) -> None:
             if strike and strike["of"] in f"{line} {body.decode(errors='replace')}":
                 count += 1
                 strikes = count == strike["number"]
+        # Sent to this very thread, since it would go on while another one takes the signal.
         if strikes and strike["when"] == "before":
-            os.kill(os.getpid(), strike["signal"])
+            signal.pthread_kill(threading.get_ident(), strike["signal"])
         answer = send(self, request, *arguments, **named)
         if strikes and strike["when"] == "after":
-            os.kill(os.getpid(), strike["signal"])
+            signal.pthread_kill(threading.get_ident(), strike["signal"])
         return answer
 
     requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign]
