@@ -37,7 +37,7 @@ def test_every_build_is_one_that_cloud_build_takes(file: Path) -> None:
 
 
 def test_the_builds_are_there() -> None:
-    names = {"image", "release", "promote", "rollback"}
+    names = {"image", "release", "promote", "rollback", "watch"}
     assert {file.stem for file in CLOUDBUILD.iterdir()} == names
 
 
@@ -52,6 +52,14 @@ def test_a_promotion_is_told_the_image_it_runs_in_for_triggers_to_run_in(name: s
     build = strict_yaml.load((CLOUDBUILD / f"{name}.yaml").read_text(encoding="utf-8"))
     (promote,) = (step for step in build["steps"] if step["args"][0] == "promote")
     assert f"ECLUSE_TOOL_IMAGE={promote['name']}" in promote["env"]
+
+
+def test_the_watch_runs_as_somebody_who_is_less_than_the_deployer() -> None:
+    build = strict_yaml.load((CLOUDBUILD / "watch.yaml").read_text(encoding="utf-8"))
+    assert "/watcher@" in build["serviceAccount"]
+    (step,) = build["steps"]
+    assert step["args"][:1] == ["watch"]
+    assert "--act" in step["args"]
 
 
 def test_a_sound_build_has_no_problem() -> None:

@@ -21,6 +21,7 @@ def typed() -> list[tuple[str, tuple[str, ...]]]:
         ROOT / "docs/one-change.md",
         ROOT / "docs/setting-up.md",
         ROOT / "docs/rollback.md",
+        ROOT / "docs/operating.md",
     ]
     found = [(file, arguments) for file in workflows for arguments in commands.of_workflow(file)]
     found += [(file, arguments) for file in builds for arguments in commands.of_build(file)]
@@ -67,11 +68,13 @@ def test_no_command_is_overlooked() -> None:
     assert where.count(".github/workflows/pull-request.yaml") == 3
     assert where.count(".github/workflows/merge.yaml") == 5
     assert where.count(".github/workflows/release.yaml") == 5
-    assert where.count(".github/workflows/drift.yaml") == 2
+    assert where.count(".github/workflows/drift.yaml") == 4
     assert where.count("cloudbuild/release.yaml") == 2
     assert where.count("cloudbuild/promote.yaml") == 1
     assert where.count(".github/workflows/rollback.yaml") == 7
     assert where.count("cloudbuild/rollback.yaml") == 1
+    assert where.count("cloudbuild/watch.yaml") == 1
+    assert where.count("docs/operating.md") >= 20
     assert where.count("docs/rollback.md") >= 8
     assert where.count("docs/one-change.md") >= 10
 

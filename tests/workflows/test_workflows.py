@@ -186,13 +186,19 @@ def test_nonprod_is_reached_from_main_alone_and_prod_from_tags_alone() -> None:
     assert release["jobs"]["prod"]["needs"] == "plan"
 
 
-def test_the_nightly_look_at_drift_borrows_identities_of_its_own_and_mends_nothing() -> None:
+def test_the_nightly_look_borrows_identities_of_its_own_and_mends_nothing() -> None:
     document = read(GITHUB / "workflows/drift.yaml")
     assert set(triggers_of(document)) == {"schedule", "workflow_dispatch"}
     for name, job in document["jobs"].items():
         assert job["environment"] == f"{name}-drift"
-        (look,) = (step["run"] for step in job["steps"] if "run" in step)
-        assert look == f'uv run ecluse drift {name} --markdown "$GITHUB_STEP_SUMMARY"'
+        *_, identity, drift, watch = job["steps"]
+        assert [step for step in job["steps"] if "run" in step] == [drift, watch]
+        for command, step in (("drift", drift), ("watch", watch)):
+            assert (
+                step["run"] == f'uv run ecluse {command} {name} --markdown "$GITHUB_STEP_SUMMARY"'
+            )
+        # What drifted hides no run that failed.
+        assert watch["if"] == f"always() && steps.{identity['id']}.outcome == 'success'"
 
 
 def test_a_rollback_is_asked_for_approved_in_prod_and_never_behind_a_promotion() -> None:

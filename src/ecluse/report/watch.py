@@ -59,7 +59,7 @@ def watch_report(seen: Sequence[Seen], environment: str) -> str:
 def _said(sight: Sight) -> list[str]:
     said = [_state(sight)]
     if sight.fallen is not None:
-        said.append(f"came back when {sight.fallen.run_id} failed: {sight.fallen.failure}")
+        said.append(f"came back when {sight.fallen.run_id} failed")
     return said
 
 

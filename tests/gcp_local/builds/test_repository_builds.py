@@ -146,3 +146,19 @@ def test_image_release_and_promotion_run_as_they_come(emulator: Emulator, tmp_pa
     assert ledgers[1]["pipelines"]["alpha"]["by"] == "ann@example.com"
     digests = {ledger["pipelines"]["alpha"]["digest"] for ledger in ledgers}
     assert len(digests) == 1, "what nonprod qualified is what prod has"
+
+    # As Cloud Scheduler does it each night, by docs/setting-up.md.
+    registered(nonprod, connected, "ecluse-watch", "watch.yaml")
+    substitutions = {"_ENVIRONMENT": "nonprod", "_TOOL_IMAGE": images["tool"]}
+    asked = {
+        "projectId": nonprod.project,
+        "triggerId": "ecluse-watch",
+        "source": {"branchName": "main", "substitutions": substitutions},
+    }
+    answer = emulator.ask(
+        "POST", f"/v1/{nonprod.parent}/triggers/ecluse-watch:run", json.dumps(asked).encode()
+    )
+    name = f"{nonprod.parent}/builds/{answer['metadata']['build']['id']}"
+    build = nonprod.ended(nonprod.client.get_build({"name": name}))
+    assert build.status.name == "SUCCESS", nonprod.log(build)
+    assert "nothing live in nonprod asks for a `watch:`" in nonprod.log(build)
