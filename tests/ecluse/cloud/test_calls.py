@@ -126,7 +126,7 @@ def test_what_a_user_is_told_says_what_to_do() -> None:
         },
     )
     told = {
-        exceptions.Forbidden("you may not"): "give the calling service account the role",
+        exceptions.Forbidden("you may not"): "ecluse doctor ENVIRONMENT",
         exceptions.Unauthorized("who are you"): "gcloud auth application-default login",
         disabled: "gcloud services enable cloudkms.googleapis.com --project=acme",
         exceptions.ServiceUnavailable("down"): "try again in a while",
