@@ -5,16 +5,26 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import artifactregistry_v1
+from google.cloud.devtools import cloudbuild_v1
+from google.cloud.storage import Client
+from google.protobuf import json_format
 
 from ecluse.cloud import Cloud, connect
 from ecluse.ledger.records import Entry
+from ecluse.local import record_image
 from ecluse.repository.catalog import Catalog
+from ecluse.repository.image import python_files_archive
 from tests.ecluse.conftest import Answer, Commands
 from tests.ecluse.repositories import Repository
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass
@@ -299,3 +309,46 @@ def test_a_reason_is_a_line_of_text(ecluse: Commands, reason: str) -> None:
     answer = ecluse("rollback", "nonprod", "--break-glass", reason)
     assert answer.code == 2
     assert "a reason is" in answer.err
+
+
+def test_the_registered_build_rolls_back_for_the_reason_that_somebody_typed(
+    place: Place, tmp_path: Path
+) -> None:
+    place.release("v1", alpha=0.1)
+    place.release("v2", alpha=0.2)
+    project = place.cloud.environment.project
+    archive = python_files_archive(Catalog(ROOT), "tool")
+    image = record_image(place.address, f"{place.cloud.environment.images}/tool", archive)
+    options: dict[str, Any] = {
+        "credentials": AnonymousCredentials(),
+        "client_options": {"api_endpoint": place.address},
+    }
+    buckets = Client(project=project, **options)
+    tree = tmp_path / "tree.tar.gz"
+    root = str(place.ecluse.repository.root)
+    subprocess.run(["git", "-C", root, "archive", "-o", str(tree), "HEAD"], check=True)
+    buckets.bucket(f"{project}-builds").blob("tree.tar.gz").upload_from_filename(tree)
+
+    typed_reason = 'a "$(touch broken)" `touch broken`, --to v9; said ann'
+    config = yaml.safe_load((ROOT / "cloudbuild/rollback.yaml").read_text(encoding="utf-8"))
+    config["substitutions"] |= {
+        "_ENVIRONMENT": "nonprod",
+        "_PIPELINES": "",
+        "_TO": "",
+        "_WITH_MODEL": "false",
+        "_REASON": typed_reason,
+        "_TOOL_IMAGE": image,
+        "_ACTOR": "octocat",
+    }
+    config["source"] = {"storageSource": {"bucket": f"{project}-builds", "object": "tree.tar.gz"}}
+    wanted = cloudbuild_v1.Build()
+    json_format.ParseDict(config, wanted._pb)
+    builds: Any = cloudbuild_v1.CloudBuildClient(transport="rest", **options)
+    location = f"projects/{project}/locations/europe-west1"
+    build = builds.create_build(
+        request={"parent": location, "project_id": project, "build": wanted}
+    ).result(timeout=240)
+    assert build.status.name == "SUCCESS"
+    assert place.live() == {"alpha": 0.1}
+    entry, *_ = place.history("alpha")
+    assert (entry.reason, entry.by, entry.break_glass) == (typed_reason, "octocat", "")
