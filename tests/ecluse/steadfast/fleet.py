@@ -3,9 +3,9 @@
 Two releases are built by `ecluse build`; the others are copies of these with another number in the
 bytes of every pipeline, another commit, and the ancestry of a line of commits.
 
-Every release has three pipelines: `alpha`, on a schedule; `beta`, which comes after it; and a third
-on a schedule, `even` or `odd` by the release's number, so that each release retires the one of the
-release before. All of them change with every release, and each is one task of no weight.
+Every release has three pipelines, each on a schedule: `alpha`; `beta`, which comes after it; and a
+third, `even` or `odd` by the release's number, so that each release retires the one of the release
+before. All of them change with every release, and each is one task of no weight.
 """
 
 import hashlib
@@ -53,7 +53,9 @@ def pipeline(run_key: str) -> None:
     step(run_key=run_key).set_caching_options(False)
 """
 
-SCHEDULE = """
+SETTINGS = """
+description: A test.
+owner: tests@example.com
 schedule: {cron: "0 0 29 2 *"}
 """
 
@@ -128,9 +130,8 @@ class Fleet:
         write("pipelines/components/__init__.py", "")
         write("pipelines/components/step.py", STEP.format(image="runtime", command=self.command))
         for name in ("alpha", "beta", "odd" if odd else "even"):
-            settings = "description: A test.\nowner: tests@example.com\n"
-            settings += "after: [alpha]\n" if name == "beta" else SCHEDULE
-            write(f"pipelines/{name}/pipeline.yaml", settings)
+            after = "after: [alpha]\n" if name == "beta" else ""
+            write(f"pipelines/{name}/pipeline.yaml", SETTINGS + after)
             write(f"pipelines/{name}/pipeline.py", PIPELINE.format(name=name))
         self.repository.commit()
         folder = self.repository.root / "dist" / "built"
@@ -263,14 +264,13 @@ def at_rest(
 
     """
     entries = {name: before.entries.get(name, 0) for name in before.entries.keys() | changed}
-    scheduled = (before.schedules.keys() | live.keys()) - {"beta"}
     return State(
         live=live,
         entries={name: count + (name in changed) for name, count in entries.items()},
         tags={name: live.get(name) for name in entries},
         schedules={
             name: [("ACTIVE", live[name]) if name in live else ("PAUSED", before_digest)]
-            for name in scheduled
+            for name in before.schedules.keys() | live.keys()
             for before_digest in [before.schedules.get(name, [("", "")])[0][1]]
         },
         runs={(digest, "PIPELINE_STATE_SUCCEEDED"): 1 for digest in runs},
