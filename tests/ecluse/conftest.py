@@ -1,6 +1,7 @@
 """An embedded cloud for the tests, and the command line as a user types it."""
 
 import json
+import shutil
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from ecluse.cli import command_line
 from ecluse.local import embedded_cloud, stop_embedded_cloud
+from ecluse.release.compiler import compile_pipelines
+from ecluse.repository.catalog import Catalog
 from tests.ecluse.repositories import Repository, make_repository
 
 
@@ -61,10 +64,24 @@ class Commands:
         return self("promote", environment, "--json", *arguments)
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the compiler keeps of the repository that every test begins with."""
+    root = tmp_path_factory.mktemp("compiled") / "repository"
+    catalog = Catalog(make_repository(root, "compiled", runtime_image=True).root)
+    compile_pipelines(catalog)
+    return root / ".ecluse"
+
+
 @pytest.fixture
-def repository(tmp_path: Path) -> Repository:
-    """A repository whose projects and buckets nobody else uses."""
-    return make_repository(tmp_path / "repository", uuid.uuid4().hex[:8], runtime_image=True)
+def repository(tmp_path: Path, compiled: Path) -> Repository:
+    """A repository whose projects and buckets nobody else uses, compiled as it stands.
+
+    What is kept is valid only for the very same files, so a test that changes them compiles them.
+    """
+    found = make_repository(tmp_path / "repository", uuid.uuid4().hex[:8], runtime_image=True)
+    shutil.copytree(compiled, found.root / ".ecluse")
+    return found
 
 
 @pytest.fixture
