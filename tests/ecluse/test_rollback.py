@@ -16,12 +16,19 @@ from google.cloud.devtools import cloudbuild_v1
 from google.cloud.storage import Client
 from google.protobuf import json_format
 
+from ecluse import clock
+from ecluse.canonical import digest_of, digest_of_value
 from ecluse.cloud import Cloud, connect
+from ecluse.ledger.qualification import Evidence, Qualifications
 from ecluse.ledger.records import Entry
-from ecluse.local import record_image
+from ecluse.local import lay_out, record_image
+from ecluse.promotion.alone import alone
+from ecluse.release.manifest import ReleasedPipeline
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.image import python_files_archive
+from ecluse.upkeep.convergence.converging import converge
 from tests.ecluse.conftest import Answer, Commands
+from tests.ecluse.places import template
 from tests.ecluse.repositories import Repository
 
 ROOT = Path(__file__).parents[2]
@@ -40,19 +47,41 @@ class Place:
             Catalog(self.ecluse.repository.root).environment("nonprod"), local=self.address
         )
 
-    def release(self, version: str, **accuracies: float) -> str:
-        """Promote a release of these pipelines with their accuracies; return its commit."""
-        repository = self.ecluse.repository
-        for folder in (repository.root / "pipelines").iterdir():
-            if (folder / "pipeline.yaml").exists() and folder.name not in accuracies:
-                subprocess.run(["rm", "-r", str(folder)], check=True)
+    def promoted(self, version: str, **accuracies: float) -> None:
+        """Promote a release of these pipelines with their accuracies."""
         for name, accuracy in accuracies.items():
-            write_pipeline(repository, name, accuracy)
+            write_pipeline(self.ecluse.repository, name, accuracy)
         answer = self.ecluse.promote(
             "nonprod", "--release", str(self.ecluse.build()), "--version", version
         )
         assert answer.code == 0, answer.err
-        return str(answer.json["commit"])
+
+    def release(self, version: str, **accuracies: float) -> str:
+        """Leave what a promotion of these pipelines leaves, without its runs; return the commit."""
+        commit = self.ecluse.repository.commit(version)
+        cloud = self.cloud
+        lay_out([cloud.environment], self.address)
+        with alone(cloud, by="ann@example.com", purpose=f"promotes {version}") as journal:
+            head = journal.head
+            entries = {
+                name: last.model_copy(
+                    update={
+                        "action": "retire",
+                        "restores": None,
+                        "commit": commit,
+                        "version": version,
+                        "release": digest_of(version.encode()),
+                    }
+                )
+                for name, last in head.all_live.items()
+                if name not in accuracies
+            }
+            for name, accuracy in accuracies.items():
+                live = head.live(name)
+                if live is None or live.metrics["measure.accuracy"] != accuracy:
+                    entries[name] = qualified(cloud, name, accuracy, version, commit)
+            converge(cloud, journal.add(entries), list(entries))
+        return commit
 
     def live(self) -> dict[str, float]:
         """Return the accuracy that is live of each pipeline."""
@@ -82,14 +111,68 @@ def write_pipeline(repository: Repository, name: str, accuracy: float) -> None:
     repository.replace(f"pipelines/{name}/pipeline.py", "= 0.9", f"= {accuracy}")
 
 
+def qualified(cloud: Cloud, name: str, accuracy: float, version: str, commit: str) -> Entry:
+    """Upload a pipeline, sign that it qualified, and return the entry that makes it live."""
+    content = template(name, word=str(accuracy))
+    digest = digest_of(content)
+    cloud.registry.upload(name, content)
+    settings = {"owner": "tests@example.com"}
+    pipeline = ReleasedPipeline(
+        name=name,
+        package=name,
+        digest=digest,
+        code_digest=digest,
+        runtime_image=None,
+        parameters=("run_key",),
+        settings=settings,
+        settings_digest=digest_of_value(settings),
+    )
+    metrics = {"measure.accuracy": accuracy}
+    evidence = Evidence(
+        environment=cloud.environment.name,
+        subject=pipeline.subject,
+        pipeline=name,
+        digest=digest,
+        settings_digest=pipeline.settings_digest,
+        runtime_image=None,
+        release=digest_of(version.encode()),
+        commit=commit,
+        run=cloud.pipelines.resource_name(f"{name}-{version}"),
+        metrics=metrics,
+        verdicts=(),
+        at=clock.now(),
+        by="ann@example.com",
+    )
+    return Entry(
+        action="activate",
+        package=name,
+        digest=digest,
+        code_digest=digest,
+        runtime_image=None,
+        compiler="kfp",
+        settings=settings,
+        settings_digest=pipeline.settings_digest,
+        declared=pipeline.parameters,
+        parameters={},
+        release=evidence.release,
+        commit=commit,
+        version=version,
+        run=evidence.run,
+        metrics=metrics,
+        qualification=Qualifications(cloud).record(pipeline, evidence),
+        at=evidence.at,
+        by=evidence.by,
+    )
+
+
 @pytest.fixture
 def place(ecluse: Commands, address: str) -> Place:
     return Place(ecluse, address)
 
 
 def test_what_the_newest_promotion_changed_goes_back_together(place: Place) -> None:
-    place.release("v1", alpha=0.1, beta=0.2, gamma=0.3)
-    place.release("v2", alpha=0.11, beta=0.22, gamma=0.3)
+    place.promoted("v1", alpha=0.1, beta=0.2, gamma=0.3)
+    place.promoted("v2", alpha=0.11, beta=0.22, gamma=0.3)
     before = place.cloud.ledger.head()
     answer = place.rollback("--reason", "the data smell")
     assert answer.code == 0, answer.err
@@ -130,9 +213,6 @@ def test_a_repeated_rollback_finds_its_work_done_and_one_goes_further_by_saying_
     assert place.rollback("alpha", "--to", second[:9]).code == 0
     assert place.live() == {"alpha": 0.2}
     assert [entry.restores for entry in place.history("alpha")] == [2, 1, 2, None, None, None]
-    # The way on is open, too.
-    place.release("v4", alpha=0.4)
-    assert place.live() == {"alpha": 0.4}
 
 
 def test_a_release_is_the_whole_environment_of_its_time(
