@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,16 +35,23 @@ def show_json(value: Any) -> None:
 def write_json(file: Path, value: Any) -> None:
     """Write one JSON document to a file, whole or not at all.
 
+    A link stays a link. What is no file, such as /dev/stdout, is written to and never replaced.
+
     Raises:
         InvalidInput: it cannot be written.
 
     """
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    target = file.resolve()
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
     try:
+        if target.exists() and not target.is_file():
+            target.write_text(_as_text(value), encoding="utf-8")
+            return
         partial.write_text(_as_text(value), encoding="utf-8")
-        partial.replace(file)
+        partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InvalidInput(
             f"cannot be written: {error.strerror}", where=str(file), fix="name another file"
         ) from None
