@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from ecluse.cli.output import show_error, show_json
 from ecluse.errors import EcluseError, Interrupted
 
-_INTERRUPTED = "interrupted: what runs in the cloud goes on, and the same command joins it"
+_INTERRUPTED = "interrupted: what runs in the cloud goes on"
 
 
 class _Commands(TyperGroup):

@@ -44,7 +44,8 @@ def check(
     names = ", ".join(environment.name for environment in environments)
     console.print(f"[green]✓[/] environments: {names}")
     for name, pipeline in compiled.items():
-        console.print(f"[green]✓[/] {name}: {pipeline.steps} tasks, settings fit")
+        tasks = f"{pipeline.steps} task{'s' if pipeline.steps > 1 else ''}"
+        console.print(f"[green]✓[/] {name}: {tasks}, settings fit")
 
 
 def compile_(

@@ -50,7 +50,8 @@ def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: s
     ]
     for outcome in outcomes:
         if outcome.error is not None:
-            parts.append(f"> ⛔ **{_text(outcome.pipeline)}**: {_text(str(outcome.error))}\n")
+            complaint = str(outcome.error).removeprefix(f"{outcome.pipeline}: ")
+            parts.append(f"> ⛔ **{_text(outcome.pipeline)}**: {_text(complaint)}\n")
         parts += [
             f"> 🚨 **{_text(outcome.pipeline)}: {_text(exception)}**\n"
             for exception in outcome.exceptions
@@ -63,6 +64,7 @@ def promotion_report(outcomes: Sequence[Outcome], *, environment: str, commit: s
 def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
     """Return one run's gates and tasks."""
     took = f" in {clock.duration(run.elapsed)}" if run.elapsed is not None else ""
+    verdicts = tuple(verdicts)
     gates = _table(
         ("", "gate", "rule", "value", "limit", "champion", "severity"),
         (
@@ -84,7 +86,7 @@ def run_report(pipeline: str, run: Run, verdicts: Iterable[Verdict]) -> str:
         ),
     )
     return (
-        f"### {_text(pipeline)}: {run.state}{took}\n\n{gates}\n"
+        f"### {_text(pipeline)}: {run.state}{took}\n\n{gates if verdicts else ''}\n"
         f"<details><summary>Tasks</summary>\n\n{tasks}\n</details>\n"
     )
 
@@ -110,6 +112,9 @@ def plan_report(plan: Plan, notes: Sequence[str] = ()) -> str:
     table = _table(("pipeline", "action", "because of", "live now", "would be"), rows)
     freeze = f"🚨 **{_text(f'{plan.environment} is {plan.freeze}')}**\n\n" if plan.freeze else ""
     said = "".join(f"\n\n{_text(text)}" for text in (*plan.mass_changes, *notes))
+    said += "".join(
+        f"\n\n> ⛔ A promotion would be refused: {_text(text)}" for text in plan.obstacles
+    )
     heading = f"## Plan for {_text(plan.environment)}\n\nCommit {_code(plan.commit[:12])}"
     return f"{heading}\n\n{freeze}{table}{said}"
 

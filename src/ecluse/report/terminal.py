@@ -65,12 +65,14 @@ class Board:
         self._console = console
         self._lock = threading.Lock()
         self._shown: set[tuple[str, str]] = set()
+        self._speaking = ""  # whose line was the last: tasks do not say whose they are
         self._running: dict[str, str] = {}
         self._status: Status | None = None
 
     def step(self, pipeline: str, text: str) -> None:
         """Show a finished step."""
         with self._lock:
+            self._speaking = pipeline
             self._console.print(f"  [green]✓[/] [bold]{escape(pipeline)}[/]  {escape(text)}")
 
     def running(self, pipeline: str, run: Run) -> None:
@@ -80,6 +82,9 @@ class Board:
                 key = (run.name, task.id)
                 if task.state in FINISHED and key not in self._shown:
                     self._shown.add(key)
+                    if self._speaking != pipeline:
+                        self._speaking = pipeline
+                        self._console.print(f"  [bold]{escape(pipeline)}[/]  tasks")
                     self._console.print(_task_line(task))
             busy = [task.name for task in run.steps if task.state == "running"]
             if run.finished:
@@ -91,6 +96,7 @@ class Board:
     def judged(self, pipeline: str, verdicts: tuple[Verdict, ...]) -> None:
         """Show what the gates said."""
         with self._lock:
+            self._speaking = pipeline
             self._console.print(f"  [bold]{escape(pipeline)}[/]  gates")
             self._console.print(verdict_table(verdicts))
 
@@ -131,11 +137,12 @@ def verdict_table(verdicts: Iterable[Verdict]) -> Table:
         if verdict.warns:
             mark = "[yellow]![/]"
         note = f" [dim]({escape(verdict.note)})[/]" if verdict.note else ""
+        warning = " [dim]· only a warning[/]" if verdict.severity == "warning" else ""
         table.add_row(
             f"    {mark}",
             escape(verdict.metric),
             *(escape(number) for number in verdict.numbers),
-            f"{escape(verdict.rule)}{note} [dim]· {verdict.severity}[/]",
+            f"{escape(verdict.rule)}{note}{warning}",
         )
     return table
 
@@ -163,6 +170,8 @@ def plan_lines(plan: Plan, notes: Sequence[str] = ()) -> Iterable[str]:
     """Yield what there is to say of a plan as a whole, a line each."""
     for text in plan.mass_changes:
         yield f"  [cyan]{escape(text)}[/]"
+    for obstacle in plan.obstacles:
+        yield f"  [red]! a promotion would be refused: {escape(obstacle)}[/]"
     for note in notes:
         yield f"  [yellow]{escape(note)}[/]"
 
