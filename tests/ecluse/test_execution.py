@@ -9,6 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ecluse.canonical import readable_json
 from ecluse.ledger.lease import Claim, acquire
 from ecluse.ledger.qualification import Evidence
@@ -49,8 +51,11 @@ def test_a_kept_plan_is_done_exactly_or_not_at_all(ecluse: Commands, tmp_path: P
     assert ecluse.promote("nonprod", "--release", one).code == 0
     moved = ecluse.promote("nonprod", "--release", two, "--plan", str(file))
     assert moved.code == 1
-    assert "the world has moved: `alpha` was to create (not live here yet) at entry 0" in moved.err
-    assert "→ look at what it would do now: `ecluse plan nonprod`" in moved.err
+    assert (
+        "the world has moved: `alpha` was create (not live here yet; ledger entries: 0), and is "
+        "update (code; ledger entries: 1)"
+    ) in moved.err
+    assert "→ plan the release anew: `ecluse plan nonprod … --out FILE`" in moved.err
     assert ecluse("plan", "nonprod", "--release", two, "--out", str(file)).code == 0
     other = ecluse.promote("nonprod", "--release", one, "--plan", str(file))
     assert other.code == 1
@@ -60,7 +65,64 @@ def test_a_kept_plan_is_done_exactly_or_not_at_all(ecluse: Commands, tmp_path: P
     assert done.json["commit"] == commit
     again = ecluse.promote("nonprod", "--release", two, "--plan", str(file))
     assert again.code == 1
-    assert "to unchanged at entry 2" in again.err
+    assert "and is unchanged (ledger entries: 2)" in again.err
+    elsewhere = ecluse.promote("prod", "--release", two, "--plan", str(file))
+    assert elsewhere.code == 2
+    assert "the plan is for nonprod, not for prod" in elsewhere.err
+
+
+def test_a_plan_of_the_release_just_built_is_promoted_without_naming_the_release_again(
+    ecluse: Commands, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ecluse.repository.root)
+    ecluse.build()
+    file = tmp_path / "plan.json"
+    planned = ecluse("plan", "nonprod", "--release", "dist/release", "--out", str(file))
+    assert planned.code == 0, planned.err
+    done = ecluse.promote("nonprod", "--plan", str(file))
+    assert endings(done) == {"alpha": "activated"}, done.err
+    shutil.rmtree("dist")
+    file.unlink()
+    sha = git(ecluse, "rev-parse", "HEAD")
+    assert ecluse("plan", "prod", "--commit", sha, "--out", str(file)).code == 0
+    kept = ecluse.promote("prod", "--plan", str(file))
+    assert endings(kept) == {"alpha": "activated"}, kept.err
+
+
+def test_a_plan_says_for_what_a_promotion_would_be_refused(
+    ecluse: Commands, tmp_path: Path
+) -> None:
+    ecluse.repository.pipeline("beta")
+    (one, _), (two, commit) = builds(ecluse, tmp_path, "0.91", "0.1")
+    assert ecluse.promote("nonprod", "--release", one).code == 0
+    assert ecluse.promote("nonprod", "--release", two).code == 1
+    report = tmp_path / "plan.md"
+    planned = ecluse("plan", "prod", "--commit", commit, "--markdown", str(report))
+    assert planned.code == 0
+    assert "! a promotion would be refused: `alpha` (" in planned.out
+    assert "did not qualify in nonprod" in planned.out
+    assert "A promotion would be refused" in report.read_text()
+    obstacles = ecluse("plan", "prod", "--commit", commit, "--json").json["obstacles"]
+    assert len(obstacles) == 1
+    assert obstacles[0].startswith("`alpha`")
+    backwards = ecluse("plan", "nonprod", "--release", one, "--json").json
+    assert backwards["obstacles"] == []
+    ecluse.repository.write("src/business/more.py", "MORE = 1")
+    (three, _) = builds(ecluse, tmp_path, "0.93")[0]
+    assert ecluse.promote("nonprod", "--release", three).code == 0
+    backwards = ecluse("plan", "nonprod", "--release", one, "--json").json
+    assert "does not descend from" in backwards["obstacles"][0]
+
+
+def test_what_is_unchanged_is_not_held_back_by_what_it_comes_after(ecluse: Commands) -> None:
+    ecluse.repository.pipeline("beta")
+    ecluse.repository.replace("pipelines/beta/pipeline.yaml", "gates:", "after: [alpha]\ngates:")
+    assert ecluse.promote("nonprod", "--release", str(ecluse.build())).code == 0
+    ecluse.repository.replace(
+        "pipelines/alpha/pipeline.py", "accuracy: float = 0.9", "accuracy: float = 0.1"
+    )
+    answer = ecluse.promote("nonprod", "--release", str(ecluse.build()))
+    assert endings(answer) == {"alpha": "refused", "beta": "unchanged"}
 
 
 def test_a_file_that_is_no_plan_is_one_line(ecluse: Commands, tmp_path: Path) -> None:

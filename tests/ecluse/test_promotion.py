@@ -88,7 +88,7 @@ def test_prod_takes_a_release_folder_only_if_it_is_the_one_that_nonprod_keeps(
     release = str(ecluse.build())
     unknown = ecluse.promote("prod", "--release", release)
     assert unknown.code == 2
-    assert "has no release in nonprod → promote it to nonprod first" in unknown.err
+    assert "has no release in nonprod → check it out, `ecluse build`, then" in unknown.err
     assert ecluse.promote("nonprod", "--release", release).code == 0
     assert ecluse.promote("prod", "--release", release).code == 0
 

@@ -123,6 +123,7 @@ def plan(
     from ecluse.release.delivery import draft_release
     from ecluse.report.markdown import plan_report
     from ecluse.report.terminal import plan_lines, plan_table
+    from ecluse.repository.commit import is_ancestor
 
     workplace = output.workplace(repository, local=local)
     is_draft = release is None and commit is None
@@ -139,7 +140,15 @@ def plan(
         released, notes = draft.release, draft.notes
     else:
         released, _ = _release(workplace, environment, release, commit)
-    made = draw_plan(released, workplace.cloud(environment), only=_known(released, pipeline or []))
+    cloud = workplace.cloud(environment)
+    made = draw_plan(
+        released,
+        cloud,
+        only=_known(released, pipeline or []),
+        # What no commit holds cannot have been proved anywhere yet.
+        below=None if is_draft else workplace.below(cloud),
+        knows=None if is_draft else partial(is_ancestor, workplace.catalog.root),
+    )
     options.append_markdown(markdown, plan_report(made, notes))
     if out is not None:
         output.write_json(out, made.as_json())
@@ -149,7 +158,7 @@ def plan(
     console = output.console()
     console.print(plan_table(made))
     for line in plan_lines(made, notes):
-        console.print(line)
+        console.print(line, soft_wrap=True)
 
 
 def promote(
@@ -203,7 +212,7 @@ def promote(
     from ecluse.promotion import execution
     from ecluse.promotion.lift import Order
     from ecluse.promotion.plan import read_plan
-    from ecluse.release.delivery import lay_missing_samples, tool_image
+    from ecluse.release.delivery import find_planned_release, lay_missing_samples, tool_image
     from ecluse.report.terminal import Board, plan_table
     from ecluse.repository.commit import is_ancestor
 
@@ -214,8 +223,11 @@ def promote(
     console = output.console(quiet=json)
     cloud = workplace.cloud(environment)
     if expected is not None and release is None and commit is None:
-        commit = expected.commit
-    released, files = _release(workplace, environment, release, commit)
+        released, files = find_planned_release(
+            workplace, environment, expected.commit, expected.release, built=_RELEASE_FOLDER
+        )
+    else:
+        released, files = _release(workplace, environment, release, commit)
     lay_missing_samples(workplace, released, cloud)
     outcomes = execution.promote(
         Order(

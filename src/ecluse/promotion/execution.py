@@ -6,7 +6,7 @@ compare-and-swap, the last step, has made something else live.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,26 +23,23 @@ from ecluse.errors import (
     HeldBack,
     Interrupted,
     LeaseLost,
-    NotQualified,
     Refused,
 )
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Holding
-from ecluse.ledger.qualification import Qualifications
 from ecluse.promotion.alone import alone
 from ecluse.promotion.descent import by_record, refuse_backwards
 from ecluse.promotion.freeze import refuse_frozen
 from ecluse.promotion.lift import Lift, Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
+from ecluse.promotion.proof import refuse_unqualified, unqualified
 from ecluse.promotion.tooling import settle_tool_image
 from ecluse.release.store import publish_release
-from ecluse.repository.duration import parse_duration
 from ecluse.upkeep.convergence.converging import Unchanged
 
 log = logging.getLogger(__name__)
 
-_SIDE_BY_SIDE = 16
 _WENT_LIVE = frozenset({"activated", "unchanged"})
 
 
@@ -116,15 +113,19 @@ def promote(
         if plan.changes:
             # Looked at again when something goes live: a run may last until a freeze begins.
             refuse_frozen(cloud.environment, clock.now(), override=order.override)
-        unqualified = _unqualified(order, plan, terms.below) if terms.below is not None else {}
-        for pipeline, refused in unqualified.items():
-            if not order.override:
-                raise refused
+        found = (
+            unqualified(order.release, plan, cloud.environment, terms.below)
+            if terms.below is not None
+            else {}
+        )
+        if not order.override:
+            refuse_unqualified(found)
+        for pipeline, refused in found.items():
             watcher.step(pipeline, f"OVERRIDDEN ({order.override}): {refused.what}")
         settle_tool_image(order, plan, journal.head)
         planned(plan)
         publish_release(cloud, order.release, order.files)
-        return _Promotion(order, terms, plan, journal, watcher, frozenset(unqualified)).run()
+        return _Promotion(order, terms, plan, journal, watcher, frozenset(found)).run()
 
 
 def _descends(order: Order, terms: Terms, older: str) -> bool:
@@ -132,28 +133,6 @@ def _descends(order: Order, terms: Terms, older: str) -> bool:
     return terms.knows(older, order.release.commit) or by_record(
         order.release, terms.below or order.cloud, older
     )
-
-
-def _unqualified(order: Order, plan: Plan, below: Cloud) -> dict[str, NotQualified]:
-    """Return why the environment below did not qualify what a plan would make live, if it did not.
-
-    The proofs are looked at side by side.
-    """
-    qualifications = Qualifications(below)
-    limit = order.cloud.environment.evidence_max_age
-    max_age = parse_duration(limit) if limit is not None else None
-
-    def problem(pipeline: str) -> NotQualified | None:
-        try:
-            qualifications.verified(order.release.pipelines[pipeline], max_age=max_age)
-        except NotQualified as refused:
-            return refused
-        return None
-
-    names = [action.pipeline for action in plan.changes if action.target is not None]
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        found = dict(zip(names, pool.map(problem, names), strict=True))
-    return {name: refused for name, refused in found.items() if refused is not None}
 
 
 _WAYS: Mapping[Kind, Callable[[Lift], Outcome]] = {
@@ -266,8 +245,10 @@ class _Promotion:
         if isinstance(outcome.error, LeaseLost) or (outcome.error and self._terms.fail_fast):
             self._stop.set()
 
-    def _after(self, pipeline: str, lifted: Collection[str]) -> list[str]:
+    def _after(self, pipeline: str, lifted: Mapping[str, Action]) -> list[str]:
         """Return the pipelines of this promotion that have to go live before one may be tried."""
+        if lifted[pipeline].kind == "unchanged":
+            return []  # it is live already, whatever becomes of the others
         after = self._order.release.pipelines[pipeline].parsed_settings().after or ()
         return [name for name in after if name in lifted]
 

@@ -61,6 +61,7 @@ class Plan(_Frozen):
         only: the pipelines that it is restricted to; none for no restriction.
         actions: what it would do.
         freeze: the freeze that keeps it from being done, in words; empty if none does.
+        obstacles: for what else a promotion would be refused as a whole, in words.
 
     """
 
@@ -71,6 +72,7 @@ class Plan(_Frozen):
     only: tuple[str, ...] = ()
     actions: tuple[Action, ...]
     freeze: str = ""
+    obstacles: tuple[str, ...] = ()
 
     @property
     def changes(self) -> tuple[Action, ...]:
@@ -119,11 +121,18 @@ def refuse_other_plan(made: Plan, now: Plan) -> None:
     """Check that a promotion would do exactly what a plan said.
 
     Raises:
+        InvalidInput: the plan is for another environment.
         PlanMoved: naming the first thing that is otherwise now.
 
     """
-    again = f"look at what it would do now: `ecluse plan {made.environment}`"
-    for what in ("environment", "commit", "release"):
+    again = f"plan the release anew: `ecluse plan {now.environment} … --out FILE`"
+    if made.environment != now.environment:
+        raise InvalidInput(
+            f"the plan is for {made.environment}, not for {now.environment}",
+            where="--plan",
+            fix=f"`ecluse promote {made.environment} --plan FILE`; or {again}",
+        )
+    for what in ("commit", "release"):
         if getattr(made, what) != getattr(now, what):
             raise PlanMoved(
                 f"the plan is for the {what} {getattr(made, what)}, not {getattr(now, what)}",
@@ -145,8 +154,8 @@ def refuse_other_plan(made: Plan, now: Plan) -> None:
 def _words(action: Action | None) -> str:
     if action is None:
         return "not in the plan"
-    because = f" ({', '.join(action.reasons)})" if action.reasons else ""
-    return f"to {action.kind}{because} at entry {action.sequence}"
+    because = f"{', '.join(action.reasons)}; " if action.reasons else ""
+    return f"{action.kind} ({because}ledger entries: {action.sequence})"
 
 
 def make_plan(

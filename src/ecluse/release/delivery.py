@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecluse.canonical import digest_of, is_digest
 from ecluse.cloud import Cloud
-from ecluse.errors import InvalidInput
+from ecluse.errors import InvalidInput, ReleaseAltered
 from ecluse.ledger.tool_image import given_tool_image
 from ecluse.local import lay_topics
 from ecluse.release.compiler import compile_pipelines
@@ -146,6 +146,32 @@ def find_release(
     if below is not None:
         refuse_other_release(below, release)
     return release, files
+
+
+def find_planned_release(
+    workplace: Workplace, environment: str, commit: str, digest: str, *, built: Path
+) -> tuple[Release, Mapping[str, bytes]]:
+    """Return the release that a plan was made of: the one just built, or else by its commit.
+
+    Args:
+        workplace: the repository.
+        environment: which one the plan is for.
+        commit: the release's.
+        digest: the release's, as the plan says it.
+        built: where `ecluse build` puts releases.
+
+    Raises:
+        InvalidInput: it is neither built here nor kept anywhere.
+        ReleaseAltered: it is not what was built.
+
+    """
+    try:
+        is_built = read_release(built)[0].digest == digest
+    except (InvalidInput, ReleaseAltered):
+        is_built = False
+    if is_built:
+        return find_release(workplace, environment, folder=built, commit=None)
+    return find_release(workplace, environment, folder=None, commit=commit)
 
 
 def lay_missing_samples(workplace: Workplace, release: Release, cloud: Cloud) -> None:

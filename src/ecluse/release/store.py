@@ -57,7 +57,10 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
         raise InvalidInput(
             f"commit {commit[:12]} has no release in {cloud.environment.name}",
             where=f"{folder}/{MANIFEST}",
-            fix=f"promote it to {cloud.environment.name} first",
+            fix=(
+                "check it out, `ecluse build`, then "
+                f"`ecluse promote {cloud.environment.name} --release dist/release`"
+            ),
         )
     release = parse_release(manifest.content, where=f"{folder}/{MANIFEST}")
     signature = cloud.storage.read(f"{folder}/{_SIGNATURE}")
