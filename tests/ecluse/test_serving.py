@@ -9,10 +9,12 @@ from google.cloud import aiplatform_v1
 from ecluse.cloud import Cloud, connect
 from ecluse.cloud.models import Deployed, Endpoint, ModelVersion
 from ecluse.cloud.run import Artifact, Run, Task
+from ecluse.ledger.records import Entry, Head
 from ecluse.promotion.serving import is_deployed, serves, shared_anew
 from ecluse.repository.catalog import Catalog
-from ecluse.upkeep.convergence.aliases import compare
+from ecluse.upkeep.convergence.aliases import compare, wanted_aliases
 from tests.ecluse.conftest import Commands
+from tests.ecluse.steadfast.instruments import entry
 
 MODEL = "projects/p/locations/europe-west1/models/churn"
 
@@ -95,6 +97,29 @@ def test_an_alias_that_is_elsewhere_is_told_and_one_of_a_version_that_is_gone_ne
     assert (moved.resource, moved.mendable) == (f"{MODEL}@2", True)
     assert (gone.resource, gone.mendable) == (f"{MODEL}@3", False)
     assert "ecluse promote prod --rerun --pipeline alpha" in gone.fix
+
+
+def test_an_alias_is_the_newest_versions_of_whoever_went_live_last() -> None:
+    def live(token: int, *models: str, alias: str | None = "champion") -> Entry:
+        changes = {"action": "activate", "token": token, "models": models}
+        settings = {"owner": "ann"} | ({"model_alias": alias} if alias is not None else {})
+        return entry("activate", "").model_copy(update={**changes, "settings": settings})
+
+    head = Head(
+        environment="prod",
+        pipelines={
+            "alpha": live(7, f"{MODEL}@10", f"{MODEL}@9", "projects/p/locations/l/models/other@1"),
+            "beta": live(3, f"{MODEL}@11"),
+            "gamma": live(9, f"{MODEL}@12", alias=None),
+        },
+    )
+    wanted = {
+        f"{MODEL}@10": ("alpha", "champion"),
+        "projects/p/locations/l/models/other@1": ("alpha", "champion"),
+    }
+    assert wanted_aliases(head, None) == wanted
+    assert wanted_aliases(head, ["alpha"]) == wanted
+    assert wanted_aliases(head, ["beta"]) == {}
 
 
 PIPELINE = """

@@ -4,7 +4,7 @@ Models are not made here: pipelines register them, and people deploy them.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -44,6 +44,20 @@ class ModelVersion:
         """Return a version by its resource name; none where the name has no version."""
         match = _VERSION.fullmatch(name)
         return cls(name, **match.groupdict()) if match is not None else None
+
+    @property
+    def number(self) -> int:
+        """The version as the number that Vertex AI gives it; 0 for whatever else there may be."""
+        return int(self.version) if self.version.isdecimal() else 0
+
+
+def newest_of_each(names: Iterable[str]) -> tuple[ModelVersion, ...]:
+    """Return the newest version of each model among some; what names no version is left out."""
+    newest: dict[tuple[str, str], ModelVersion] = {}
+    found = (ModelVersion.parse(name) for name in names)
+    for version in sorted(filter(None, found), key=lambda each: each.number):
+        newest[version.location, version.model] = version
+    return tuple(newest.values())
 
 
 @dataclass(frozen=True)

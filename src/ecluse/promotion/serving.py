@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable, Mapping
 
 from ecluse.cloud import Cloud
-from ecluse.cloud.models import Endpoint, ModelVersion
+from ecluse.cloud.models import Endpoint, ModelVersion, newest_of_each
 from ecluse.ledger.records import Entry
 
 CHAMPION = "champion"
@@ -29,7 +29,7 @@ def take_models_along(cloud: Cloud, live: Entry, tell: Callable[[str], None]) ->
         tell: told of what was done, and of what somebody has to do.
 
     """
-    versions = [found for name in live.models if (found := ModelVersion.parse(name)) is not None]
+    versions = newest_of_each(live.models)
     if not versions:
         tell("takes no model along: the run that qualified it registered none")
         return

@@ -56,7 +56,7 @@ def _known_duration(text: str) -> str:
 Duration = Annotated[str, AfterValidator(_known_duration)]
 """A length of time, such as `30m`: `parse_duration` says how long it is."""
 
-ModelAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]$")]
+ModelAlias = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,126}[a-z0-9]$")]
 
 PLACEHOLDERS = (
     "environment", "project", "location", "bucket", "service_account", "runtime_image", "commit",

@@ -7,6 +7,7 @@ most once in a model, so that giving it to one version takes it from another.
 from collections.abc import Collection, Mapping
 
 from ecluse.cloud import Cloud
+from ecluse.cloud.models import newest_of_each
 from ecluse.ledger.records import Head
 from ecluse.upkeep.convergence.difference import Change, Difference
 
@@ -14,15 +15,23 @@ KIND = "model alias"
 
 
 def wanted_aliases(head: Head, pipelines: Collection[str] | None) -> dict[str, tuple[str, str]]:
-    """Return, for each live model version that is to have an alias, whose it is and the alias."""
-    wanted: dict[str, tuple[str, str]] = {}
-    for name, live in sorted(head.all_live.items()):
-        if pipelines is not None and name not in pipelines:
-            continue
+    """Return, for each live model version that is to have an alias, whose it is and the alias.
+
+    An alias is once in a model. Where several versions of one would have it, it is the newest one
+    of the pipeline that went live last.
+    """
+    chosen: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for name, live in sorted(head.all_live.items(), key=lambda item: (item[1].token, item[0])):
         alias = live.parsed_settings().model_alias
-        if alias is not None:
-            wanted |= dict.fromkeys(live.models, (name, alias))
-    return wanted
+        if alias is None:
+            continue
+        for version in newest_of_each(live.models):
+            chosen[version.location, version.model, alias] = (version.name, name)
+    return {
+        version: (name, alias)
+        for (_, _, alias), (version, name) in chosen.items()
+        if pipelines is None or name in pipelines
+    }
 
 
 def compare(
