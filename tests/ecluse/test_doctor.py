@@ -35,15 +35,15 @@ from ecluse.local import lay_out, lay_topics
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
 from ecluse.upkeep.doctor import commands
+from ecluse.upkeep.doctor.asked import models_follow, topics_of, watching_trigger_of
 from ecluse.upkeep.doctor.findings import Finding
 from ecluse.upkeep.doctor.judgement import Examined, Whose, judged
 from ecluse.upkeep.doctor.kinds import BucketNeed, ClockNeed, KeyNeed, Need, VertexNeed
 from ecluse.upkeep.doctor.needs import (
     BUILDING_TRIGGERS,
     PROMOTING_TRIGGERS,
-    models_follow,
+    WATCHING_TRIGGER,
     needs_of,
-    topics_of,
     triggers_of,
 )
 from ecluse.upkeep.doctor.probes import diagnose
@@ -628,7 +628,24 @@ def test_which_builds_there_must_be_follows_from_an_environments_place() -> None
 
 def test_the_builds_that_there_must_be_are_those_that_the_repository_has() -> None:
     files = (Path(__file__).parents[2] / "cloudbuild").glob("*.yaml")
-    assert {*BUILDING_TRIGGERS, *PROMOTING_TRIGGERS} == {f"ecluse-{file.stem}" for file in files}
+    wanted = {*BUILDING_TRIGGERS, *PROMOTING_TRIGGERS, WATCHING_TRIGGER}
+    assert wanted == {f"ecluse-{file.stem}" for file in files}
+
+
+def test_the_build_that_rolls_back_by_itself_is_looked_for_where_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    repository = make_repository(tmp_path / "repository", "doctor")
+    catalog = Catalog(repository.root)
+    assert watching_trigger_of(catalog, "prod") == ()
+    asked = "schedule: {cron: '0 6 * * 1'}\nwatch: {}\n"
+    asked += "environments: {prod: {watch: {rollback: true}}}\ngates:"
+    repository.replace("pipelines/alpha/pipeline.yaml", "gates:", asked)
+    catalog = Catalog(repository.root)
+    assert watching_trigger_of(catalog, "prod") == (WATCHING_TRIGGER,)
+    assert watching_trigger_of(catalog, "nonprod") == ()
+    place = "projects/acme-ml-prod/locations/europe-west1/triggers/"
+    assert "/watcher@" in commands.create_trigger(f"{place}{WATCHING_TRIGGER}")
 
 
 @pytest.mark.parametrize(

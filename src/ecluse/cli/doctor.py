@@ -25,14 +25,19 @@ def doctor(
     gcloud auth application-default login --impersonate-service-account=ACCOUNT
     """
     from ecluse.cli import output
-    from ecluse.upkeep.doctor.needs import models_follow, topics_of, triggers_of
+    from ecluse.upkeep.doctor.asked import models_follow, topics_of, watching_trigger_of
+    from ecluse.upkeep.doctor.needs import triggers_of
     from ecluse.upkeep.doctor.probes import diagnose
 
     workplace = output.workplace(repository, local=local)
     catalog = workplace.catalog
     place = catalog.environment(environment)
     below = catalog.environment(place.requires) if place.requires is not None else None
-    triggers = None if workplace.local else triggers_of(place, catalog.environments())
+    triggers = (
+        None
+        if workplace.local
+        else triggers_of(place, catalog.environments()) + watching_trigger_of(catalog, environment)
+    )
     # On the embedded cloud a promotion makes the topics itself.
     topics = () if workplace.local else topics_of(catalog, environment)
     if below is not None and workplace.local:

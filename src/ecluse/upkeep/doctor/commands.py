@@ -123,7 +123,8 @@ def create_trigger(name: str) -> str:
     """Register a build; the connection to the repository has names that only people know."""
     trigger = _last(name)
     place, project = name.partition("/triggers/")[0], name.split("/")[1]
-    builder = "image-builder" if trigger == "ecluse-image" else "deployer"
+    own = {"ecluse-image": "image-builder", "ecluse-watch": "watcher"}
+    builder = own.get(trigger, "deployer")
     account = f"{builder}@{project}.iam.gserviceaccount.com"
     return _line(
         *("builds", "triggers", "create", "manual", f"--name={trigger}"),

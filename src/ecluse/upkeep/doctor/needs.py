@@ -6,7 +6,6 @@ them), and how the resource has to be.
 
 from collections.abc import Collection, Iterator
 
-from ecluse.repository.catalog import Catalog
 from ecluse.repository.settings import Environment
 from ecluse.upkeep.doctor.grants import (
     ACT_AS,
@@ -40,6 +39,8 @@ BUILDING_TRIGGERS = ("ecluse-image", "ecluse-release", "ecluse-rollback")
 """What carries a merge to the first environment, which another one requires, and back."""
 PROMOTING_TRIGGERS = ("ecluse-promote", "ecluse-rollback")
 """What carries a tag to an environment that requires another one, and back."""
+WATCHING_TRIGGER = "ecluse-watch"
+"""What rolls back by itself, where a pipeline's settings ask for it."""
 
 
 def needs_of(
@@ -167,7 +168,11 @@ def _builds(environment: Environment, triggers: Collection[str] | None) -> Itera
         return
     for trigger in triggers:
         yield TriggerNeed(
-            f"the trigger {trigger}", f"{place}/triggers/{trigger}", "promotes from outside"
+            f"the trigger {trigger}",
+            f"{place}/triggers/{trigger}",
+            "rolls back what fails its first run by schedule"
+            if trigger == WATCHING_TRIGGER
+            else "promotes from outside",
         )
 
 
@@ -268,27 +273,6 @@ def _settings(environment: Environment, below: Environment | None) -> Iterator[N
 def bucket_of(address: str) -> str:
     """Return `gs://NAME` of an address in a bucket."""
     return "gs://" + address.removeprefix("gs://").partition("/")[0]
-
-
-def topics_of(catalog: Catalog, environment: str) -> frozenset[str]:
-    """Return the topics whose messages start pipelines in an environment.
-
-    Raises:
-        SettingsError: a pipeline.yaml is wrong.
-
-    """
-    return frozenset(
-        trigger.topic
-        for name in catalog.pipeline_names
-        for trigger in catalog.pipeline(name).settings.triggers_in(environment)
-    )
-
-
-def models_follow(catalog: Catalog) -> bool:
-    """Whether a pipeline's settings say that its model goes with it."""
-    return any(
-        catalog.pipeline(name).settings.model_alias is not None for name in catalog.pipeline_names
-    )
 
 
 def triggers_of(environment: Environment, others: Collection[Environment]) -> tuple[str, ...]:
