@@ -132,6 +132,7 @@ def _served(asked: argparse.Namespace) -> int:
             faults=asked.faults,
             ends_with_stdin=asked.end_with_stdin,
             permissive=asked.permissive,
+            components=asked.components,
         )
     except (InvalidArgument, MappingError, StateBusyError, OSError) as error:
         print(f"gcp-local: {error}", file=sys.stderr)  # noqa: T201
@@ -185,6 +186,12 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or not 0 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r:.50} is no port: it must be from 0 to 65535")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 4 or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r:.50} is no number: it must be from 1 to 9999")
     return int(text)
 
 
@@ -259,6 +266,13 @@ def _add_containers(group: argparse._ArgumentGroup) -> None:
         "--ignore-accelerators",
         action="store_true",
         help="run without a GPU or TPU what asks for one; without this it is refused",
+    )
+    group.add_argument(
+        "--components",
+        type=_count,
+        metavar="N",
+        help="how many components of pipelines run at a time; without it as many as there are"
+        " processors, and four at least",
     )
     group.add_argument(
         "--permissive",

@@ -60,6 +60,7 @@ class Cloud:
         images: which command of this machine stands for which image.
         accelerators_ignored: who asks for a GPU or TPU runs without it.
         permissive: pipelines may use what is not proved to work on Vertex AI.
+        components: how many components of pipelines run at a time; none for as many as fit here.
 
     """
 
@@ -72,6 +73,7 @@ class Cloud:
         images: ImageMappings | None = None,
         accelerators_ignored: bool = False,
         permissive: bool = False,
+        components: int | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.grpc_endpoint = grpc_endpoint
@@ -131,7 +133,9 @@ class Cloud:
             work=_emptied(state / "work"),
         )
         self._work = platform.work
-        self.vertex = VertexAI(platform, self.packages, permissive=permissive)
+        self.vertex = VertexAI(
+            platform, self.packages, permissive=permissive, components=components
+        )
         self.bigquery.models.registered_in(
             VertexRegistry(platform, self.vertex.models, self.vertex.evaluations)
         )

@@ -26,8 +26,8 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
 
     """
     folder = _folder(cloud, release.commit)
-    # The manifest last: a folder with a manifest is whole.
-    for name, content in [*files.items(), (MANIFEST, release.content())]:
+
+    def keep(name: str, content: bytes) -> None:
         kind = "application/json" if name == MANIFEST else "application/yaml"
         address = f"{folder}/{name}"
         if cloud.storage.write_once(address, content, content_type=kind) != content:
@@ -36,6 +36,9 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
                 where=address,
                 fix=f"promote that one with --commit {release.commit}, or commit and build anew",
             )
+
+    cloud.calls.side_by_side(lambda file: keep(*file), files.items())
+    keep(MANIFEST, release.content())  # last: a folder with a manifest is whole
     signature = f"{folder}/{_SIGNATURE}"
     if not cloud.storage.exists(signature):
         cloud.storage.write_json_once(signature, signed(cloud, {"release": release.digest}))
@@ -75,10 +78,12 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
         raise ReleaseAltered(
             f"this is the release of commit {release.commit}", where=f"{folder}/{MANIFEST}"
         )
-    files = {}
-    for pipeline in release.pipelines.values():
-        found = cloud.storage.read(f"{folder}/{pipeline.file}")
-        files[pipeline.file] = found.content if found is not None else b""
+    names = [pipeline.file for pipeline in release.pipelines.values()]
+    kept = cloud.storage.read_many(f"{folder}/{name}" for name in names)
+    files = {
+        name: found.content if (found := kept[f"{folder}/{name}"]) is not None else b""
+        for name in names
+    }
     verify_release(release, files, where=folder)
     return release, files
 

@@ -46,6 +46,7 @@ class VertexAI:
         platform: what the services stand on.
         packages: where pipelines' templates are found.
         permissive: pipelines may use what is not proved to work on Vertex AI.
+        components: how many components of pipelines run at a time; none for as many as fit here.
 
     Attributes:
         metadata: the artifacts, executions and contexts of ML Metadata.
@@ -61,7 +62,12 @@ class VertexAI:
     """
 
     def __init__(
-        self, platform: Platform, packages: PackageRegistry, *, permissive: bool = False
+        self,
+        platform: Platform,
+        packages: PackageRegistry,
+        *,
+        permissive: bool = False,
+        components: int | None = None,
     ) -> None:
         self.metadata = MetadataGraph(platform.resources, platform.database)
         recorder = RunRecorder(self.metadata, platform.database)
@@ -75,6 +81,7 @@ class VertexAI:
             known=recorder.known,
             executed=self._executed,
             permissive=permissive,
+            max_parallel_tasks=components,
         )
         self.pipelines = PipelineService(platform, packages, orchestrator, recorder)
         self.custom_jobs = CustomJobs(platform, JobExperiments(self.metadata, platform.projects))

@@ -52,6 +52,7 @@ def run(
     faults: Path | None = None,
     ends_with_stdin: bool = False,
     permissive: bool = False,
+    components: int | None = None,
 ) -> None:
     """Serve a state folder until SIGTERM, SIGINT, the idle time or a closed stdin ends it.
 
@@ -69,6 +70,7 @@ def run(
         faults: a file that says what is to go wrong from the start.
         ends_with_stdin: end when stdin is closed.
         permissive: run what is not proved to run on Vertex AI.
+        components: how many components of pipelines run at a time; none for as many as fit here.
 
     Raises:
         StateBusyError: another server has the folder.
@@ -107,6 +109,7 @@ def run(
                 images=images,
                 accelerators_ignored=accelerators_ignored,
                 permissive=permissive,
+                components=components,
             )
         except sqlite3.DatabaseError as error:
             raise OSError(f"{state / 'state.db'} cannot be used: {error}") from error

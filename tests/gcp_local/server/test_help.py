@@ -46,6 +46,8 @@ def test_the_page_has_a_row_for_every_option(capsys: pytest.CaptureFixture[str])
         ("--idle-timeout", "-1"),
         ("--idle-timeout", "nan"),
         ("--idle-timeout", "soon"),
+        ("--components", "0"),
+        ("--components", "many"),
         ("--nothing",),
     ],
 )
@@ -56,7 +58,7 @@ def test_wrong_usage_is_an_error(
         main(("serve", "--state", "x", *arguments))
     assert ended.value.code == 2
     assert re.search(
-        r"gcp-local( serve)?: error: .*(port|nothing|seconds)", capsys.readouterr().err
+        r"gcp-local( serve)?: error: .*(port|nothing|seconds|number)", capsys.readouterr().err
     )
 
 
