@@ -14,6 +14,7 @@ import requests
 from ecluse.cloud import Cloud
 from ecluse.cloud.run import Run
 from ecluse.cloud.schedules import FoundSchedule
+from ecluse.errors import LeaseHeld
 from ecluse.ledger.records import Entry
 from ecluse.ledger.watched import Watched, note
 from ecluse.promotion.alone import alone
@@ -86,8 +87,8 @@ def schedule(**values: Any) -> FoundSchedule:
             "NOT_FOUND: the template",
         ),
         (None, [schedule(fired=HOUR - timedelta(days=1), not_started="X")], "waits", ""),
-        (run(state="running", ended=None), [], "runs", ""),
-        (run(state="pending", ended=None), [], "runs", ""),
+        (run(state="running", ended=None), [], "runs", "since 2027-01-04T06:00:00Z"),
+        (run(state="pending", ended=None), [], "runs", "since 2027-01-04T06:00:00Z"),
         (run(), [], "succeeded", ""),
         (run(state="failed", error="no such table"), [], "failed", ""),
     ],
@@ -122,6 +123,12 @@ def test_each_state_has_its_word(
 )
 def test_whatever_is_wrong_has_a_command_to_type(values: dict[str, Any], command: str) -> None:
     assert Seen(sight(**values)).next("prod") == command
+
+
+def test_what_could_not_be_done_comes_with_its_own_way_out() -> None:
+    error = LeaseHeld("bob holds the lease", fix="wait for it with --wait 30m")
+    for state in ("failed", "waits"):
+        assert Seen(sight(state=state), error=error).next("prod") == "wait for it with --wait 30m"
 
 
 def test_what_a_task_said_stays_a_text_in_the_summary() -> None:

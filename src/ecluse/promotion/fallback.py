@@ -39,9 +39,11 @@ class Seen:
 
     def next(self, environment: str) -> str:
         """Return the next command to type; empty where there is nothing to do."""
+        if self.error is not None:
+            return self.error.fix
         if self.done or not self.sight.is_bad:
             return ""
-        return self.error.fix if self.error is not None else _advice(self.sight, environment)
+        return _advice(self.sight, environment)
 
     def as_json(self, environment: str) -> dict[str, Any]:
         """Return it as plain values."""

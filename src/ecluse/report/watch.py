@@ -31,7 +31,7 @@ def watch_table(seen: Sequence[Seen], environment: str) -> Table:
     for each in seen:
         mark = _MARKS[each.sight.state][0]
         then = escape(_then(each, environment))
-        if each.error is not None and not each.done:
+        if each.error is not None:
             then = f"[red]{escape(each.error.what)}[/] → {then}"
         said = escape("; ".join(_said(each.sight)))
         shown.add_row(f"  {mark} {escape(each.sight.pipeline)}", said, then)
@@ -70,7 +70,7 @@ def _state(sight: Sight) -> str:
         case "waits":
             return f"not yet{next_run}"
         case "runs":
-            return f"runs now: {run}"
+            return f"runs {sight.words}: {run}"
         case "not started":
             return f"did not start: {sight.words}{next_run}"
         case "off":

@@ -37,7 +37,7 @@ class Sight:
         watched: how the run ended, if it has.
         is_noted: whether that was noted before.
         run: the resource name of the run, once there is one.
-        words: what else there is to say: why no run started.
+        words: what else there is to say: why no run started, since when one runs.
         next_run: when the schedule fires next, where it is waited for.
         fallen: how the run of the entry before ended, if it failed and was rolled back.
 
@@ -165,7 +165,8 @@ def judged(sight: Sight, run: Run | None, schedules: Sequence[FoundSchedule]) ->
     if run is None:
         return _before_the_run(sight, schedules)
     if not run.finished or run.ended is None:
-        return replace(sight, state="runs", run=run.name)
+        since = f"since {clock.rfc3339(run.created)}" if run.created is not None else ""
+        return replace(sight, state="runs", run=run.name, words=since)
     state: Literal["succeeded", "failed"] = "succeeded" if run.state == "succeeded" else "failed"
     watched = Watched(
         pipeline=sight.pipeline,
