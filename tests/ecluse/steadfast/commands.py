@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 PATIENCE = {"deadline": 60.0, "first": 0.02, "longest": 0.3}
 
 
@@ -134,10 +135,12 @@ class WarmParent:
 def warm_parent(folder: Path, address: str) -> Iterator[WarmParent]:
     """Return a warm parent that lives as long as a `with` lasts."""
     root = Path(__file__).parents[3]
+    # Few variables: with every call `requests` looks through all of them for proxies.
+    few = {name: os.environ[name] for name in _VARIABLES if name in os.environ}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.ecluse.steadfast.warm"],
         cwd=root,
-        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        env={**few, "OPENBLAS_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
