@@ -197,10 +197,10 @@ other.
 Every promotion went to an environment of an embedded cloud where nothing was live, and did all that
 a promotion does: upload and download, run, gates, signed evidence, the ledger's compare-and-swap,
 the tag. Of the time one after the other, {sleeping:.0f} s are sleep and {waiting:.0f} s latency of
-the calls, if no two of them overlap. Side by side the environment's budget allowed
-{asked.pipelines} runs and 64 calls at once, and the embedded cloud ran all tasks at once, as Vertex
-AI would. The time holds the start of Python and of Google's clients. By the wall's clock: whatever
-else the machine does lengthens all of them.
+the calls, as far as they overlap neither each other nor a sleep. Side by side the environment's
+budget allowed {asked.pipelines} runs and 64 calls at once, and the embedded cloud ran all
+tasks at once, as Vertex AI would. The time holds the start of Python and of Google's clients. By
+the wall's clock: whatever else the machine does lengthens all of them.
 """
 
 

@@ -58,10 +58,6 @@ class Ended:
     def json(self) -> Any:
         return json.loads(self.out)
 
-    def endings(self) -> dict[str, str]:
-        """Return how each pipeline of a promotion ended."""
-        return {outcome["pipeline"]: outcome["ending"] for outcome in self.json["outcomes"]}
-
 
 class Running:
     """A command that runs."""
