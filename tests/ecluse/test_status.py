@@ -65,11 +65,19 @@ def test_an_environment_that_cannot_be_read_hides_no_other(ecluse: Commands, add
     prod.storage.write(f"{prod.environment.ledger}/head.json", b"{}")
     answer = ecluse("status", "--json")
     assert answer.code == 1
-    assert "the ledger cannot be read" in answer.err
+    assert (
+        "the ledger cannot be read: environment: Field required → `gcloud storage ls" in answer.err
+    )
     found = {status["environment"]: status for status in answer.json}
     assert len(found["nonprod"]["pipelines"]) == 1
     assert "the ledger cannot be read" in found["prod"]["error"]["what"]
     assert "nonprod" in ecluse("status").out
+    doctor = ecluse("doctor", "prod", "--json")
+    assert doctor.code == 1
+    (wrong,) = [each for each in doctor.json["findings"] if each["verdict"] == "failed"]
+    assert (wrong["need"], wrong["said"][:26]) == ("the ledger", "the ledger cannot be read:")
+    assert wrong["fix"].endswith("/head.json")
+    assert "`ecluse promote dev`" in ecluse("status", "dev").out
 
 
 def test_who_may_read_only_the_ledger_is_told_what_is_missing(

@@ -81,7 +81,8 @@ def prune(
     else:
         console.print(prune_table(things, undone))
         going = sum(each.goes for each in things)
-        done = f"{going - len(undone)} deleted" if yes else f"{going} would go: add --yes"
+        would = f"{going} would go: add --yes" if going else "nothing would go"
+        done = f"{going - len(undone)} deleted" if yes else would
         console.print(f"  {done}; {len(things) - going} stay")
     if undone:
         name, why = next(iter(undone.items()))

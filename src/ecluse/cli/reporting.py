@@ -64,7 +64,8 @@ def _show(statuses: "Sequence[Status]") -> None:
     if rows:
         console.print(status_table(rows))
     elif not any(status.error for status in statuses):
-        console.print("nothing is live yet → promote a release with `ecluse promote nonprod`")
+        first = statuses[0].environment if len(statuses) == 1 else "nonprod"
+        console.print(f"nothing is live yet → promote a release with `ecluse promote {first}`")
     for note in status_notes(statuses):
         console.print(note)
 

@@ -168,7 +168,7 @@ class Ledger:
             raise Refused(
                 f"the ledger is that of {head.environment}",
                 where=self._head,
-                fix="restore the object's last good generation",
+                fix=restore(self._head),
             )
         return head.model_copy(update={"generation": found.generation})
 
@@ -251,16 +251,14 @@ class Ledger:
     def _read_entry(self, address: str) -> Entry:
         found = self._storage.read(address)
         if found is None:
-            raise Refused(
-                "an entry of the history is missing", where=address, fix="restore the object"
-            )
+            raise Refused("an entry of the history is missing", where=address, fix=restore(address))
         entry = _parsed(Entry, found.content, address)
         pipeline = address.rsplit("/", 2)[1]
         if self._address(pipeline, entry) != address:
             raise Refused(
                 "an entry of the history was altered",
                 where=address,
-                fix="restore the object's first generation, and find out who wrote the last",
+                fix=f"{restore(address)}; and find out who wrote the last",
             )
         return entry
 
@@ -302,8 +300,16 @@ def _parsed(model: type[_Model], content: bytes, where: str) -> _Model:
         return model.model_validate_json(content)
     except ValidationError as error:
         problem = error.errors()[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        said = f"{field}: {problem['msg']}" if field else problem["msg"]
         raise Refused(
-            f"the ledger cannot be read: {problem['loc']}: {problem['msg']}",
-            where=where,
-            fix="restore the object's last good generation",
+            f"the ledger cannot be read: {said}", where=where, fix=restore(where)
         ) from None
+
+
+def restore(address: str) -> str:
+    """Return the commands that bring an object's last good generation back; buckets keep them."""
+    return (
+        f"`gcloud storage ls --all-versions {address}` lists its generations; bring the last good "
+        f"one back with `gcloud storage cp {address}#GENERATION {address}`"
+    )

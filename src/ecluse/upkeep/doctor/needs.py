@@ -35,6 +35,8 @@ from ecluse.upkeep.doctor.kinds import (
     VertexNeed,
 )
 
+LEDGER_BUCKET = "the ledger's bucket"
+
 BUILDING_TRIGGERS = ("ecluse-image", "ecluse-release", "ecluse-rollback")
 """What carries a merge to the first environment, which another one requires, and back."""
 PROMOTING_TRIGGERS = ("ecluse-promote", "ecluse-rollback")
@@ -100,7 +102,7 @@ def _buckets(environment: Environment) -> Iterator[Need]:
         near=True,
     )
     yield BucketNeed(
-        "the ledger's bucket",
+        LEDGER_BUCKET,
         bucket_of(environment.ledger),
         "says what is live, and who promotes",
         (REPLACE,),

@@ -10,6 +10,7 @@ from ecluse.cloud import Cloud
 from ecluse.cloud.access import Access
 from ecluse.cloud.answers import Trouble
 from ecluse.cloud.identity import Identity, caller
+from ecluse.errors import CloudError, Refused
 from ecluse.repository.settings import Environment
 from ecluse.upkeep.doctor.findings import Diagnosis, Finding
 from ecluse.upkeep.doctor.judgement import Examined, Whose, judged
@@ -26,7 +27,7 @@ from ecluse.upkeep.doctor.kinds import (
     TriggerNeed,
     VertexNeed,
 )
-from ecluse.upkeep.doctor.needs import needs_of
+from ecluse.upkeep.doctor.needs import LEDGER_BUCKET, needs_of
 from ecluse.upkeep.doctor.shapes import Facts
 
 _AT_ONCE = 12
@@ -73,7 +74,7 @@ def diagnose(
         environment.name,
         who.email or "",
         cloud.addresses.local is not None,
-        [_of_identity(who, cloud.addresses.local), *findings],
+        [_of_identity(who, cloud.addresses.local), *findings, *_of_ledger(cloud, findings)],
     )
 
 
@@ -125,6 +126,24 @@ def _answered(ask: Callable[[], T]) -> T | Trouble:
         return ask()
     except Trouble as trouble:
         return trouble
+
+
+def _of_ledger(cloud: Cloud, findings: Iterable[Finding]) -> Iterable[Finding]:
+    """Say that the ledger cannot be understood; where its bucket is at fault, that is said."""
+    if any(each.need == LEDGER_BUCKET and each.verdict == "failed" for each in findings):
+        return ()
+    try:
+        cloud.ledger.head()
+    except CloudError:
+        return ()
+    except Refused as refused:
+        where = refused.where
+        fix = (
+            f"gcloud storage ls --all-versions {where}\n"
+            f"gcloud storage cp {where}#GENERATION {where}"
+        )
+        return (Finding("the ledger", where, "failed", refused.what, "says what is live", fix),)
+    return ()
 
 
 def _of_identity(who: Identity, local: str | None) -> Finding:
