@@ -7,6 +7,7 @@ import http
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,11 +43,13 @@ def embedded_cloud(state: Path) -> str:
 
     Raises:
         InvalidInput: ECLUSE_LOCAL is neither a yes nor an address.
-        CloudError: it does not start; with the last line of its log.
+        CloudError: it does not start, with the last line of its log; or none answers where
+            ECLUSE_LOCAL says.
 
     """
     setting = os.environ.get("ECLUSE_LOCAL", "")
     if _is_loopback(setting):
+        _refuse_silence(setting)
         return setting.rstrip("/")
     if setting not in (*_NO, "1", "true"):
         raise InvalidInput(
@@ -56,6 +59,19 @@ def embedded_cloud(state: Path) -> str:
         )
     running = running_cloud(state)
     return running if running is not None else _start(state)
+
+
+def _refuse_silence(address: str) -> None:
+    """Check that something listens at an address: nobody wants to wait a minute to hear it not."""
+    parts = urllib.parse.urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), timeout=5).close()
+    except OSError:
+        raise CloudError(
+            "no embedded cloud answers there",
+            where=f"ECLUSE_LOCAL={address}",
+            fix="set ECLUSE_LOCAL=1, which starts one; or start it there with `gcp-local serve`",
+        ) from None
 
 
 def stop_embedded_cloud(state: Path) -> None:

@@ -1,8 +1,11 @@
 """The commands as people type them: help, mistakes, runs, JSON."""
 
 import json
+import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -206,13 +209,32 @@ def test_a_cloud_that_cannot_be_reached_is_one_line_and_exit_code_1(
 ) -> None:
     from ecluse.cloud import calls
 
-    monkeypatch.setenv("ECLUSE_LOCAL", "http://127.0.0.1:9")
-    # A refused connection is tried again for a minute: let it give up at once.
+    def hang_up(server: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                server.accept()[0].close()
+
+    # A lost connection is tried again for a minute: let it give up at once.
     monkeypatch.setattr(calls, "PATIENCE", calls.Patience(deadline=0.1))
-    answer = ecluse("status")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("ECLUSE_LOCAL", f"http://127.0.0.1:{server.getsockname()[1]}")
+        threading.Thread(target=hang_up, args=(server,), daemon=True).start()
+        answer = ecluse("status")
+        server.shutdown(socket.SHUT_RDWR)
     assert answer.code == 1
     assert answer.err.count("\n") == 1
     assert "cannot be reached" in answer.err
+
+
+def test_an_embedded_cloud_that_is_not_there_is_known_at_once(
+    ecluse: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+    monkeypatch.setenv("ECLUSE_LOCAL", address)
+    answer = ecluse("status")
+    assert answer.code == 1
+    assert f"ECLUSE_LOCAL={address}: no embedded cloud answers there → set" in answer.err
 
 
 def test_an_image_is_the_same_until_its_sources_change(ecluse: Commands) -> None:
