@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ecluse.cli.output import show_error, show_json
+from ecluse.cli.output import show_error, show_json, speak_any_encoding, unwritable
 from ecluse.errors import EcluseError, Interrupted
 
 _INTERRUPTED = "interrupted: what runs in the cloud goes on"
@@ -20,7 +20,15 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         for_machines = "--json" in ctx.args
         try:
-            return super().invoke(ctx)
+            try:
+                return super().invoke(ctx)
+            except OSError as error:
+                refused = unwritable(error)
+                if refused is None:
+                    raise
+                # Where nothing can be written, not even JSON can.
+                for_machines = for_machines and error.filename is not None
+                raise refused from None
         except EcluseError as error:
             if for_machines and not error.answered:
                 show_json({"error": error.as_json()})
@@ -79,4 +87,5 @@ def command_line() -> typer.Typer:
 
 def main() -> None:
     """Run the command line."""
+    speak_any_encoding()
     command_line()()

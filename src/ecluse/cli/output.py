@@ -1,5 +1,8 @@
 """What commands print to: people on a terminal, machines on standard output."""
 
+import codecs
+import errno
+import io
 import json
 import os
 import sys
@@ -16,6 +19,37 @@ if TYPE_CHECKING:
     from ecluse.workplace import Workplace
 
 _LOG_WIDTH = 160
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+_PLAIN = {
+    "→": "->",
+    "✓": "+",
+    "✗": "x",
+    "…": "...",
+    "·": "-",
+    "–": "-",
+    "▸": ">",
+    "■": "#",
+    "↷": "~",
+    "×": "x",
+}
+"""What stands for a sign where the terminal's or the log's encoding has none for it."""
+
+
+def speak_any_encoding() -> None:
+    """Let no sign that standard output or error cannot encode end a command."""
+    codecs.register_error("ecluse.plain", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="ecluse.plain")
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    signs = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign, "?") for sign in signs), error.end
 
 
 def console(*, quiet: bool = False) -> Console:
@@ -28,8 +62,13 @@ def console(*, quiet: bool = False) -> Console:
 
 
 def show_json(value: Any) -> None:
-    """Print one JSON document to standard output."""
-    sys.stdout.write(_as_text(value))
+    """Print one JSON document to standard output, with escapes where its encoding is too poor."""
+    text = _as_text(value)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = _as_text(value, ascii_only=True)
+    sys.stdout.write(text)
 
 
 def write_json(file: Path, value: Any) -> None:
@@ -57,8 +96,19 @@ def write_json(file: Path, value: Any) -> None:
         ) from None
 
 
-def _as_text(value: Any) -> str:
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def _as_text(value: Any, *, ascii_only: bool = False) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=ascii_only) + "\n"
+
+
+def unwritable(error: OSError) -> InvalidInput | None:
+    """Return what a disk's refusal means to a user; none for écluse's own fault."""
+    if error.errno not in _UNWRITABLE:
+        return None
+    return InvalidInput(
+        f"cannot be written: {error.strerror}",
+        where=str(error.filename or "standard output"),
+        fix="make room or give the right to write there, then run the same command again",
+    )
 
 
 def show_error(error: EcluseError) -> None:

@@ -89,9 +89,19 @@ class Catalog:
 
     @cached_property
     def pipeline_names(self) -> tuple[str, ...]:
-        """The pipelines' names, sorted: folders that hold a pipeline.py."""
+        """The pipelines' names, sorted: folders that hold a pipeline.py.
+
+        Settings without one are refused: to be overlooked would mean to be retired.
+        """
         folders = (self.root / "pipelines").glob("*/pipeline.py")
         names = tuple(sorted(file.parent.name for file in folders))
+        for file in sorted((self.root / "pipelines").glob("*/pipeline.yaml")):
+            if file.parent.name not in names:
+                raise SettingsError(
+                    "there are settings of a pipeline here, and no pipeline.py",
+                    where=f"pipelines/{file.parent.name}",
+                    fix="write its pipeline.py; or remove the folder, which retires the pipeline",
+                )
         for name in names:
             if not _NAME.fullmatch(name):
                 raise SettingsError(
