@@ -2,6 +2,9 @@
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_SUSPENDED: Final[int | None] = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def now() -> datetime:
@@ -10,8 +13,12 @@ def now() -> datetime:
 
 
 def steady() -> float:
-    """Return the seconds since some moment in the past, by a clock that nobody sets."""
-    return time.monotonic()
+    """Return the seconds since some moment in the past, by a clock that nobody sets.
+
+    Where the system has one that goes on while the machine is suspended, it is that one: a lease
+    runs out meanwhile, too.
+    """
+    return time.monotonic() if _SUSPENDED is None else time.clock_gettime(_SUSPENDED)
 
 
 def rfc3339(moment: datetime) -> str:

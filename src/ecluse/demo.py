@@ -21,7 +21,7 @@ from ecluse.errors import InvalidInput, Refused
 from ecluse.local import stop_embedded_cloud
 from ecluse.promotion import execution as promotion
 from ecluse.promotion.execution import Terms
-from ecluse.promotion.lift import Order
+from ecluse.promotion.order import Order
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
 from ecluse.release.delivery import build_release

@@ -12,7 +12,7 @@ from ecluse.cloud import connect
 from ecluse.errors import Frozen
 from ecluse.promotion import execution
 from ecluse.promotion.freeze import window_at
-from ecluse.promotion.lift import Order
+from ecluse.promotion.order import Order
 from ecluse.promotion.outcome import Outcome
 from ecluse.promotion.plan import Plan
 from ecluse.release.manifest import read_release

@@ -19,10 +19,10 @@ from google.protobuf import json_format
 from ecluse import clock
 from ecluse.canonical import digest_of, digest_of_value
 from ecluse.cloud import Cloud, connect
+from ecluse.ledger.alone import alone
 from ecluse.ledger.qualification import Evidence, Qualifications
 from ecluse.ledger.records import Entry
 from ecluse.local import lay_out, record_image
-from ecluse.promotion.alone import alone
 from ecluse.release.manifest import ReleasedPipeline
 from ecluse.repository.catalog import Catalog
 from ecluse.repository.image import python_files_archive

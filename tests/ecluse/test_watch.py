@@ -15,9 +15,9 @@ from ecluse.cloud import Cloud
 from ecluse.cloud.run import Run
 from ecluse.cloud.schedules import FoundSchedule
 from ecluse.errors import LeaseHeld
+from ecluse.ledger.alone import alone
 from ecluse.ledger.records import Entry
 from ecluse.ledger.watched import Watched, note
-from ecluse.promotion.alone import alone
 from ecluse.promotion.fallback import Seen, only_look, settle
 from ecluse.report.watch import watch_report
 from ecluse.upkeep.watch import Sight, first_run, judged

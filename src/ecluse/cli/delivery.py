@@ -210,7 +210,7 @@ def promote(
     from ecluse.cli import output
     from ecluse.errors import Interrupted
     from ecluse.promotion import execution
-    from ecluse.promotion.lift import Order
+    from ecluse.promotion.order import Order
     from ecluse.promotion.plan import read_plan
     from ecluse.release.delivery import find_planned_release, lay_missing_samples, tool_image
     from ecluse.report.terminal import Board, plan_table

@@ -36,7 +36,7 @@ def prune(
     """
     from ecluse import clock
     from ecluse.cli import output
-    from ecluse.promotion.alone import alone
+    from ecluse.ledger.alone import alone
     from ecluse.report.terminal import prune_table
     from ecluse.repository.duration import parse_duration
     from ecluse.upkeep import prune as pruning

@@ -21,6 +21,7 @@ class Keys:
     def __init__(self, client: Any, calls: Calls) -> None:
         self._client = client
         self._calls = calls
+        self._public: dict[str, str] = {}
 
     @classmethod
     def connect(cls, addresses: Addresses) -> "Keys":
@@ -39,11 +40,13 @@ class Keys:
         return bytes(answer.signature)
 
     def public_key(self, key_version: str) -> str:
-        """Return a key version's public key as PEM text."""
-        found = self._calls.call(
-            key_version, lambda: self._client.get_public_key(name=key_version, **ONCE)
-        )
-        return str(found.pem)
+        """Return a key version's public key as PEM text. It never changes: it is asked for once."""
+        if key_version not in self._public:
+            found = self._calls.call(
+                key_version, lambda: self._client.get_public_key(name=key_version, **ONCE)
+            )
+            self._public[key_version] = str(found.pem)
+        return self._public[key_version]
 
     def ensure_key(self, key_version: str) -> None:
         """Create a key ring and a signing key unless they exist. The embedded cloud's set-up."""

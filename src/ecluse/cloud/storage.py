@@ -163,6 +163,11 @@ class Storage:
             if token is None:
                 return sorted(f"gs://{bucket}/{name}" for name in found)
 
+    def has_any(self, prefix: str) -> bool:
+        """Whether the address of any object begins with a prefix. One call."""
+        bucket, name = _parts(prefix)
+        return bool(self._calls.call(prefix, partial(self._page, bucket, name, None))[0])
+
     def upload(self, address: str, file: Path, *, content_type: str) -> None:
         """Upload a file, replacing what is there."""
         self._calls.call(

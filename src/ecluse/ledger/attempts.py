@@ -1,5 +1,6 @@
 """The tries of one thing in one environment, counted in the evidence before each run."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -49,11 +50,31 @@ class Attempts:
         ]
         return max(numbers, default=0)
 
-    def begin(self, number: int) -> None:
-        """Note an attempt. Whoever notes the same one at the same time joins its run."""
-        self._cloud.storage.write_json_once(
-            f"{self._folder}/{number:04d}.json", {"run": self.run_id(number)}
-        )
+    def begin(self, number: int, *, rerun_of: int | None = None) -> None:
+        """Note an attempt. Whoever notes the same one at the same time joins its run.
+
+        Args:
+            number: the attempt's.
+            rerun_of: where it is begun because somebody asked for a new run: the sequence of the
+                pipeline's last entry then, 0 if it had none.
+
+        """
+        note: dict[str, Any] = {"run": self.run_id(number)}
+        if rerun_of is not None:
+            note["rerun_of"] = rerun_of
+        self._cloud.storage.write_json_once(self._address(number), note)
+
+    def rerun_of(self, number: int) -> int | None:
+        """Return what the note of an attempt says by that name; none if it says nothing."""
+        found = self._cloud.storage.read(self._address(number))
+        try:
+            sequence = json.loads(found.content)["rerun_of"] if found is not None else None
+        except (ValueError, KeyError, TypeError):
+            return None
+        return sequence if isinstance(sequence, int) else None
+
+    def _address(self, number: int) -> str:
+        return f"{self._folder}/{number:04d}.json"
 
     def run_id(self, number: int) -> str:
         """Return the id of an attempt's run."""

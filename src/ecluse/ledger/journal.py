@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ecluse.ledger.lease import Lease
@@ -10,11 +11,10 @@ from ecluse.ledger.records import Entry, Head, Ledger
 
 @dataclass
 class _Page:
-    """What one thread wants to write, and how that went."""
+    """What one thread wants to write, and the head that it was written with."""
 
     entries: Mapping[str, Entry]
-    done: bool = False
-    error: BaseException | None = field(default=None)
+    written: Future[Head] = field(default_factory=Future)
 
 
 class Journal:
@@ -50,6 +50,9 @@ class Journal:
     def add(self, entries: Mapping[str, Entry]) -> Head:
         """Make entries the present of their pipelines, together.
 
+        Returns:
+            The head that they were written with.
+
         Raises:
             LeaseLost: the lease is another's by now.
             LedgerMoved: the head was changed past the lease; nothing was written.
@@ -59,18 +62,15 @@ class Journal:
         page = _Page(entries)
         with self._gathering:
             self._pages.append(page)
-        while not page.done:
+        while not page.written.done():
             with self._writing:
-                if not page.done:
+                if not page.written.done():
                     self._write()
-        if page.error is not None:
-            raise page.error
-        return self._head
+        return page.written.result()
 
     def _write(self) -> None:
         pages = self._gathered()
         entries = {name: entry for page in pages for name, entry in page.entries.items()}
-        error: BaseException | None = None
         try:
             self._lease.check()
             if self._in_doubt:
@@ -79,9 +79,11 @@ class Journal:
             self._head = self._ledger.commit(self._head, entries, token=self._lease.token)
         except BaseException as failure:  # noqa: BLE001  whoever waits for it raises it
             self._in_doubt = True
-            error = failure
-        for page in pages:
-            page.done, page.error = True, error
+            for page in pages:
+                page.written.set_exception(failure)
+        else:
+            for page in pages:
+                page.written.set_result(self._head)
 
     def _gathered(self) -> list[_Page]:
         """Take the pages that go out now: in order, and of each pipeline one entry at a time."""

@@ -108,9 +108,11 @@ class Lease:
         """Make sure that nobody else may have it by now.
 
         Raises:
-            LeaseLost: it was taken over, or could not be renewed in time.
+            LeaseLost: it was taken over, could not be renewed in time, or was given back.
 
         """
+        if self._ended.is_set():
+            raise self._loss("the lease was given back already")
         overdue = clock.steady() - self._renewed > self._holding.seconds
         if self._lost.is_set() or overdue:
             raise self._loss("the lease was not renewed in time, and somebody else may have it now")

@@ -154,14 +154,23 @@ class Ledger:
         self._history = f"{environment.evidence}/history"
 
     def head(self) -> Head:
-        """Return the present, in one read; an empty head where nothing was promoted yet.
+        """Return the present, in one read; an empty head where nothing was ever promoted.
 
         Raises:
-            Refused: the object is no head of this environment.
+            Refused: the object is no head of this environment, or was deleted.
 
         """
         found = self._storage.read(self._head)
         if found is None:
+            # A holder of the lease writes the head before anything goes into the history.
+            if self._storage.has_any(f"{self._history}/"):
+                raise Refused(
+                    "the ledger's head was deleted: there is a history, and nothing says what is "
+                    "live",
+                    where=self._head,
+                    fix=f"find its last generation with `gcloud storage ls --all-versions "
+                    f"{self._head}`, and copy that back to its place",
+                )
             return Head(environment=self._environment)
         head = _parsed(Head, found.content, self._head)
         if head.environment != self._environment:

@@ -1,9 +1,9 @@
 """Never backwards by accident: a release must descend from what it replaces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
 from ecluse.cloud import Cloud
-from ecluse.errors import NotDescendant
+from ecluse.errors import InvalidInput, NotDescendant, NotQualified, ReleaseAltered
 from ecluse.ledger.records import Head
 from ecluse.promotion.plan import Plan
 from ecluse.release.manifest import Release
@@ -49,7 +49,8 @@ def by_record(release: Release, cloud: Cloud, older: str) -> bool:
     """Whether a release descends from a commit, by the ancestry that releases record.
 
     A release names the newest few hundred commits before its own. Farther back the search goes on
-    from the oldest of them that has a release of its own.
+    from the oldest of them that has a release of its own, with the environment's signature: what
+    somebody merely laid there says nothing.
 
     Args:
         release: the release.
@@ -57,14 +58,27 @@ def by_record(release: Release, cloud: Cloud, older: str) -> bool:
         older: the commit's sha.
 
     """
-    from ecluse.release.store import recorded_ancestry  # a plan that git vouches for needs none
+    from ecluse.release.store import kept_commits  # a plan that git vouches for needs none
 
-    ancestry = release.ancestry
+    ancestry: Sequence[str] = release.ancestry
+    kept: Mapping[str, str] | None = None
     for _ in range(_HOPS):
         if older[:ABBREVIATED] in ancestry:
             return True
-        farther = recorded_ancestry(cloud, ancestry)
-        if not farther:
-            return False
-        ancestry = farther
+        kept = kept_commits(cloud) if kept is None else kept
+        ancestry = _farther(cloud, [kept[commit] for commit in ancestry if commit in kept])
+        if not ancestry:
+            break
     return False
+
+
+def _farther(cloud: Cloud, commits: Sequence[str]) -> Sequence[str]:
+    """Return the ancestry of the oldest of some commits, the newest first, that was vouched for."""
+    from ecluse.release.store import fetch_manifest
+
+    for commit in reversed(commits):
+        try:
+            return fetch_manifest(cloud, commit).ancestry
+        except (InvalidInput, NotQualified, ReleaseAltered):
+            continue
+    return ()

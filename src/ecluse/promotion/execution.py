@@ -25,16 +25,17 @@ from ecluse.errors import (
     LeaseLost,
     Refused,
 )
+from ecluse.ledger.alone import alone
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Holding
-from ecluse.promotion.alone import alone
 from ecluse.promotion.descent import by_record, refuse_backwards
 from ecluse.promotion.freeze import refuse_frozen
-from ecluse.promotion.lift import Lift, Order
+from ecluse.promotion.lift import Lift
+from ecluse.promotion.order import Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, Kind, Plan, make_plan, refuse_other_plan
 from ecluse.promotion.proof import refuse_unqualified, unqualified
-from ecluse.promotion.tooling import settle_tool_image
+from ecluse.promotion.tooling import refuse_without_tool_image, settle_tool_image
 from ecluse.release.store import publish_release
 from ecluse.upkeep.convergence.converging import Unchanged
 
@@ -91,7 +92,7 @@ def promote(
         NotDescendant: it would go backwards; nothing was done.
         Frozen: nothing may go live here now; nothing was done.
         NotQualified: the environment below did not qualify something; nothing was done.
-        Refused: the release cannot be kept; nothing was done.
+        Refused: its commit has another release here already; nothing was done.
 
     """
     cloud = order.cloud
@@ -122,9 +123,10 @@ def promote(
             refuse_unqualified(found)
         for pipeline, refused in found.items():
             watcher.step(pipeline, f"OVERRIDDEN ({order.override}): {refused.what}")
-        settle_tool_image(order, plan, journal.head)
+        refuse_without_tool_image(order, plan, journal.head)
         planned(plan)
         publish_release(cloud, order.release, order.files)
+        settle_tool_image(order, plan, journal.head)
         return _Promotion(order, terms, plan, journal, watcher, frozenset(found)).run()
 
 
@@ -183,9 +185,16 @@ class _Promotion:
         )
 
     def run(self) -> tuple[Outcome, ...]:
+        # First, while the cloud is as it was looked at: a pipeline that is to go live may take over
+        # the package of one that was retired before.
+        for pipeline in self._retired:
+            outcome = self._still_retired(pipeline)
+            if outcome is not None:
+                self._outcomes[pipeline] = outcome
         self._lift([action for action in self._plan.actions if action.kind != "retire"])
         # Old is retired only when all that is new has been proven.
-        proven = all(outcome.ending in _WENT_LIVE for outcome in self._outcomes.values())
+        lifted = [action.pipeline for action in self._plan.actions if action.kind != "retire"]
+        proven = all(self._outcomes[name].ending in _WENT_LIVE for name in lifted)
         for action in self._plan.actions:
             if action.kind == "retire":
                 if proven:
@@ -197,10 +206,6 @@ class _Promotion:
                     self._outcomes[action.pipeline] = Outcome(
                         action.pipeline, "unchanged", action.live, None
                     )
-        for pipeline in self._retired:
-            outcome = self._still_retired(pipeline)
-            if outcome is not None:
-                self._outcomes[pipeline] = outcome
         return tuple(self._outcomes[name] for name in sorted(self._outcomes))
 
     def _still_retired(self, pipeline: str) -> Outcome | None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ecluse.cloud import Cloud
 from ecluse.errors import EcluseError
+from ecluse.ledger.alone import alone
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Holding
 from ecluse.ledger.watched import note
-from ecluse.promotion.alone import alone
 from ecluse.promotion.outcome import Watcher
 from ecluse.promotion.returns import label
 from ecluse.promotion.rollback import Retreat, go_back

@@ -1,62 +1,26 @@
 """The lift of one pipeline into an environment: upload, run, gate, qualify, activate."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from threading import Event
-from typing import Any
 
-import yaml
-
-from ecluse import clock, naming
+from ecluse import clock
 from ecluse.canonical import short
-from ecluse.cloud import Cloud
-from ecluse.cloud.run import Run, RunRequest
-from ecluse.errors import EcluseError, GateRefused, HeldBack, Interrupted, ReleaseAltered, RunFailed
-from ecluse.labels import ENVIRONMENT, run_labels
-from ecluse.ledger.attempts import Attempts
+from ecluse.cloud.run import Run
+from ecluse.errors import EcluseError, GateRefused, Interrupted
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.qualification import Evidence, Qualifications
 from ecluse.ledger.records import Entry
 from ecluse.promotion import gates
 from ecluse.promotion.freeze import refuse_frozen
 from ecluse.promotion.gates import Verdict
+from ecluse.promotion.order import Order
 from ecluse.promotion.outcome import Ending, Outcome, Watcher
 from ecluse.promotion.plan import Action, standing_parameters
-from ecluse.release.manifest import Release, ReleasedPipeline
-from ecluse.release.resources import task_resources
-from ecluse.repository.gate_settings import PlacedGate
+from ecluse.promotion.qualifying import QualifyingRun
+from ecluse.release.manifest import ReleasedPipeline
 from ecluse.upkeep.convergence.converging import Mended, Unchanged, converge
 
 _STOPPED = "stopped before it went live; the run goes on, and the same command joins it"
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is promoted, and where.
-
-    Attributes:
-        release, files: the release and its compiled pipelines' bytes by file name.
-        cloud: the environment.
-        by: who promotes.
-        version: the tag it is promoted as, if any.
-        rerun: start a new attempt even where a finished run exists.
-        detach: leave runs under way once they have started; a later promotion joins them.
-        override: the reason for going on without a qualification or in a freeze, where somebody
-            gave one.
-        tool_image: what this promotion runs in, by digest, for triggers to run in, too; none where
-            that is not known.
-
-    """
-
-    release: Release
-    files: Mapping[str, bytes]
-    cloud: Cloud
-    by: str
-    version: str | None = None
-    rerun: bool = False
-    detach: bool = False
-    override: str = ""
-    tool_image: str | None = None
 
 
 class Lift:
@@ -78,8 +42,8 @@ class Lift:
         self._action = action
         self._journal = journal
         # As it was when the plan was made.
-        self._last = journal.head.pipelines.get(action.pipeline)
-        self._champion = journal.head.live(action.pipeline)
+        self._head = journal.head
+        self._champion = self._head.live(action.pipeline)
         self._watcher = watcher
         self._stop = stop
         self._unchanged = unchanged
@@ -87,14 +51,14 @@ class Lift:
         self._smoke = action.qualification == "smoke"
         self._live = action.live
         self._name = action.pipeline
-        self._run: Run | None = None
+        self._qualifying: QualifyingRun | None = None
         self._verdicts: tuple[Verdict, ...] = ()
 
     def ended(self, ending: Ending, error: EcluseError) -> Outcome:
         """Return the outcome of a way that was not gone to its end: what was live stays live."""
-        action = self._action
+        run = self._qualifying.run if self._qualifying is not None else None
         return Outcome(
-            self._name, ending, self._live, action.target, self._run, self._verdicts, error
+            self._name, ending, self._live, self._action.target, run, self._verdicts, error
         )
 
     def converge(self) -> Outcome:
@@ -138,19 +102,22 @@ class Lift:
     def promote(self) -> Outcome:
         """Upload, run, gate, activate."""
         pipeline = self._order.release.pipelines[self._name]
-        gates.require_judges(
-            self._gates(pipeline),
-            self._cloud.environment.prices,
-            environment=self._cloud.environment.name,
-            where=f"pipelines/{self._name}/pipeline.yaml",
+        qualifying = self._qualifying = QualifyingRun(
+            self._order,
+            pipeline,
+            self._head,
+            self._watcher,
+            self._stop,
+            smoke=self._smoke,
         )
+        qualifying.require_judges()
         self._upload(pipeline)
-        run = self._run = self._qualifying_run(pipeline)
+        run = qualifying.to_its_end()
         if not run.finished:
             self._watcher.step(self._name, "left to run: the same command joins it")
             return Outcome(self._name, "running", self._live, pipeline.digest, run)
-        self._proven(pipeline, run)
-        self._judge(pipeline, run)
+        qualifying.refuse_unproven(run)
+        self._judge(qualifying.verdicts(run), run)
         qualification = self._qualify(pipeline, run)
         entry = self._activate(pipeline, run, qualification)
         return Outcome(
@@ -174,132 +141,16 @@ class Lift:
                 self._name, f"uploaded {short(pipeline.digest)}, downloaded it, same digest"
             )
 
-    def _qualifying_run(self, pipeline: ReleasedPipeline) -> Run:
-        environment = self._cloud.environment
-        parameters = run_parameters(
-            pipeline, self._cloud, self._order.release.commit, smoke=self._smoke
-        )
-        attempts = Attempts(self._cloud, pipeline, parameters)
-        number = attempts.last()
-        run = self._cloud.pipelines.get(attempts.run_id(number)) if number else None
-        if number == 0 or self._order.rerun or (run is not None and self._is_spent(pipeline, run)):
-            number += 1
-            attempts.begin(number)
-        run_id = attempts.run_id(number)
-        request = RunRequest(
-            run_id=run_id,
-            display_name=f"{self._name} {environment.name} {short(pipeline.digest)}",
-            template=environment.template_uri(pipeline.package, pipeline.digest),
-            parameters={**parameters, "run_key": run_id},
-            labels=run_labels(
-                environment,
-                pipeline.parsed_settings(),
-                pipeline=self._name,
-                digest=pipeline.digest,
-                commit=self._order.release.commit,
-            ),
-        )
-        # A run that was begun before has its place in the budget already: it is only joined.
-        begun = run is not None and run.id == run_id and not run.finished
-        if self._order.detach:
-            return self._started(request, begun=begun)
-        with self._cloud.run_slots.taken(self._stop):
-            if not begun:
-                # Earlier promotions may have left runs under way, detached or interrupted.
-                self._cloud.pipelines.wait_for_room(
-                    self._cloud.run_slots.number, self._ours, self._stop
-                )
-            return self._cloud.pipelines.wait(
-                self._created(request),
-                lambda seen: self._watcher.running(self._name, seen),
-                self._stop,
-            )
-
-    def _created(self, request: RunRequest) -> Run:
-        run = self._run = self._cloud.pipelines.create(request)
-        self._watcher.step(self._name, f"run {run.id}")
-        return run
-
-    @property
-    def _ours(self) -> dict[str, str]:
-        """The labels of every run that was started for this environment."""
-        return {ENVIRONMENT: naming.label(self._cloud.environment.name)}
-
-    def _started(self, request: RunRequest, *, begun: bool) -> Run:
-        """Create a run that nobody waits for, if the environment's budget has room for it."""
-        slots = self._cloud.run_slots
-        if begun:
-            return self._created(request)
-        if not self._cloud.pipelines.has_room(slots.number, self._ours) or not slots.keep():
-            raise HeldBack(
-                f"as many runs are under way as the budget allows: {slots.number}",
-                where=self._name,
-                fix="run the same command again once some of them have ended",
-            )
-        return self._created(request)
-
-    def _proven(self, pipeline: ReleasedPipeline, run: Run) -> None:
-        """Check that a finished run succeeded, and that it ran these very bytes."""
-        if run.state != "succeeded":
-            raise RunFailed(
-                run.failure, where=run.name, fix="mend it; the next attempt is a new run"
-            )
-        if run.template != pipeline.digest:
-            raise ReleaseAltered(
-                f"the run took {run.template or 'an unknown template'}, not {pipeline.digest}",
-                where=run.name,
-                fix="find out who changed the registry; nothing went live",
-            )
-
-    def _is_spent(self, pipeline: ReleasedPipeline, run: Run) -> bool:
-        """Whether a run can say nothing new, so that another attempt is due.
-
-        It failed, or its data kept a gate's task from running, or it made something live already
-        that was replaced since.
-        """
-        if not run.finished:
-            return False
-        return (
-            run.state != "succeeded"
-            or gates.unreached(self._gates(pipeline), self._findings(pipeline, run))
-            or self._made_live(run)
-        )
-
-    def _made_live(self, run: Run) -> bool:
-        history = self._cloud.ledger.history(self._name, head=self._journal.head)
-        return any(entry.run == run.name for entry in history)
-
-    def _judge(self, pipeline: ReleasedPipeline, run: Run) -> None:
-        champion = self._champion.metrics if self._champion is not None else None
-        self._verdicts = gates.judge(
-            self._gates(pipeline),
-            self._findings(pipeline, run),
-            champion,
-            pipeline=self._name,
-            environment=self._cloud.environment.name,
-            where=f"pipelines/{self._name}/pipeline.yaml",
-        )
-        self._watcher.judged(self._name, self._verdicts)
-        refused = gates.refusing(self._verdicts)
+    def _judge(self, verdicts: tuple[Verdict, ...], run: Run) -> None:
+        self._verdicts = verdicts
+        self._watcher.judged(self._name, verdicts)
+        refused = gates.refusing(verdicts)
         if refused:
             raise GateRefused(
                 gates.refusal(refused),
                 where=run.name,
                 fix="what was live stays live; mend the pipeline",
             )
-
-    def _gates(self, pipeline: ReleasedPipeline) -> tuple[PlacedGate, ...]:
-        """Return the rules for the run; none for a quick one, whose sample data measure nothing."""
-        if self._smoke:
-            return ()
-        return pipeline.parsed_settings().gates_in(self._cloud.environment.name)
-
-    def _findings(self, pipeline: ReleasedPipeline, run: Run) -> gates.Findings:
-        return gates.findings_of(
-            run,
-            prices=self._cloud.environment.prices,
-            resources=lambda: task_resources(yaml.safe_load(self._order.files[pipeline.file])),
-        )
 
     def _qualify(self, pipeline: ReleasedPipeline, run: Run) -> str:
         evidence = Evidence(
@@ -392,24 +243,3 @@ class Lift:
     def _tell(self, mended: Iterable[Mended]) -> None:
         for each in mended:
             self._watcher.step(self._name, f"{each.difference.kind}: {each.done}")
-
-
-def run_parameters(
-    pipeline: ReleasedPipeline, cloud: Cloud, commit: str, *, smoke: bool
-) -> dict[str, Any]:
-    """Return the parameters of a pipeline's run in an environment, but for its run key.
-
-    Args:
-        pipeline: what runs.
-        cloud: where.
-        commit: the release's.
-        smoke: whether it is the quick run that a mass change is proved by.
-
-    """
-    return pipeline.parsed_settings().parameters_in(
-        cloud.environment,
-        pipeline.parameters,
-        runtime_image=pipeline.runtime_image or "",
-        commit=commit,
-        smoke=smoke,
-    )

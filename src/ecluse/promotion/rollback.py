@@ -16,10 +16,10 @@ from ecluse import clock
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
 from ecluse.errors import EcluseError, LeaseHeld, NoWayBack
+from ecluse.ledger.alone import alone
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Holding
 from ecluse.ledger.records import Entry, Head
-from ecluse.promotion.alone import alone
 from ecluse.promotion.freeze import window_at
 from ecluse.promotion.outcome import Watcher
 from ecluse.promotion.return_plan import (

@@ -2,24 +2,29 @@
 
 from ecluse.ledger.records import Head
 from ecluse.ledger.tool_image import no_tool_image, record_tool_image, recorded_tool_image
-from ecluse.promotion.lift import Order
+from ecluse.promotion.order import Order
 from ecluse.promotion.plan import Plan
 
 
-def settle_tool_image(order: Order, plan: Plan, head: Head) -> None:
-    """Record the promotion's own tool image for triggers, where triggers are wanted.
+def refuse_without_tool_image(order: Order, plan: Plan, head: Head) -> None:
+    """Check that an image is known for triggers to run in, where triggers are wanted.
 
     Raises:
         NoToolImage: they are, and there is no image, neither given now nor recorded before.
 
     """
-    environment = order.cloud.environment.name
-    if not wants_triggers(order, plan, head):
-        return
-    if order.tool_image is not None:
+    if (
+        order.tool_image is None
+        and wants_triggers(order, plan, head)
+        and recorded_tool_image(order.cloud) is None
+    ):
+        raise no_tool_image(order.cloud.environment.name)
+
+
+def settle_tool_image(order: Order, plan: Plan, head: Head) -> None:
+    """Record the promotion's own tool image for triggers, where triggers are wanted."""
+    if order.tool_image is not None and wants_triggers(order, plan, head):
         record_tool_image(order.cloud, order.tool_image, by=order.by)
-    elif recorded_tool_image(order.cloud) is None:
-        raise no_tool_image(environment)
 
 
 def wants_triggers(order: Order, plan: Plan, head: Head) -> bool:

@@ -4,7 +4,7 @@ Beside the manifest lies its signature, by the environment that keeps it, so tha
 environment takes from there is what this one kept.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, Refused, ReleaseAltered
@@ -23,25 +23,39 @@ def publish_release(cloud: Cloud, release: Release, files: Mapping[str, bytes]) 
 
     Raises:
         Refused: this commit already has another release.
+        ReleaseAltered, NotQualified: what lies in the place of its signature is none.
 
     """
     folder = _folder(cloud, release.commit)
+    there = set(cloud.storage.list(f"{folder}/"))
+    contents = {**files, MANIFEST: release.content()}
 
-    def keep(name: str, content: bytes) -> None:
+    def keep(name: str) -> None:
         kind = "application/json" if name == MANIFEST else "application/yaml"
         address = f"{folder}/{name}"
-        if cloud.storage.write_once(address, content, content_type=kind) != content:
+        if cloud.storage.write_once(address, contents[name], content_type=kind) != contents[name]:
             raise Refused(
                 f"commit {release.commit[:12]} already has a release, and it is not this one",
                 where=address,
                 fix=f"promote that one with --commit {release.commit}, or commit and build anew",
             )
 
-    cloud.calls.side_by_side(lambda file: keep(*file), files.items())
-    keep(MANIFEST, release.content())  # last: a folder with a manifest is whole
+    if f"{folder}/{MANIFEST}" in there:
+        # It is whole, then, but for what somebody has taken out of it since.
+        keep(MANIFEST)
+        cloud.calls.side_by_side(keep, [name for name in files if f"{folder}/{name}" not in there])
+    else:
+        cloud.calls.side_by_side(keep, files)
+        keep(MANIFEST)
     signature = f"{folder}/{_SIGNATURE}"
-    if not cloud.storage.exists(signature):
-        cloud.storage.write_json_once(signature, signed(cloud, {"release": release.digest}))
+    found = cloud.storage.read(signature)
+    envelope = (
+        found.content
+        if found is not None
+        else cloud.storage.write_json_once(signature, signed(cloud, {"release": release.digest}))
+    )
+    # Whoever takes the release from here will look at it, too: better to know it now.
+    _refuse_other_signature(cloud, release, envelope, signature)
     return folder
 
 
@@ -54,38 +68,50 @@ def fetch_release(cloud: Cloud, commit: str) -> tuple[Release, dict[str, bytes]]
         NotQualified: the signature does not fit.
 
     """
+    release = fetch_manifest(cloud, commit)
     folder = _folder(cloud, commit)
-    manifest = cloud.storage.read(f"{folder}/{MANIFEST}")
-    if manifest is None:
+    found = cloud.storage.read_many(f"{folder}/{each.file}" for each in release.pipelines.values())
+    files = {
+        address.removeprefix(f"{folder}/"): kept.content if kept is not None else b""
+        for address, kept in found.items()
+    }
+    verify_release(release, files, where=folder)
+    return release, files
+
+
+def fetch_manifest(cloud: Cloud, commit: str) -> Release:
+    """Return a release's manifest alone, as an environment signed it.
+
+    Raises:
+        InvalidInput: that commit has no release there.
+        ReleaseAltered: what is there is not what was built.
+        NotQualified: the signature does not fit.
+
+    """
+    manifest, signature = (f"{_folder(cloud, commit)}/{name}" for name in (MANIFEST, _SIGNATURE))
+    found = cloud.storage.read_many((manifest, signature))
+    written, envelope = found[manifest], found[signature]
+    if written is None:
         raise InvalidInput(
             f"commit {commit[:12]} has no release in {cloud.environment.name}",
-            where=f"{folder}/{MANIFEST}",
+            where=manifest,
             fix=(
                 "check it out, `ecluse build`, then "
                 f"`ecluse promote {cloud.environment.name} --release dist/release`"
             ),
         )
-    release = parse_release(manifest.content, where=f"{folder}/{MANIFEST}")
-    signature = cloud.storage.read(f"{folder}/{_SIGNATURE}")
-    if signature is None:
-        raise ReleaseAltered(
-            f"{cloud.environment.name} did not sign this release", where=f"{folder}/{MANIFEST}"
-        )
-    document = opened(cloud, signature.content, f"{folder}/{_SIGNATURE}")
-    if document != {"release": release.digest}:
-        raise ReleaseAltered("the signature is for another release", where=f"{folder}/{_SIGNATURE}")
+    release = parse_release(written.content, where=manifest)
+    if envelope is None:
+        raise ReleaseAltered(f"{cloud.environment.name} did not sign this release", where=manifest)
+    _refuse_other_signature(cloud, release, envelope.content, signature)
     if release.commit != commit:
-        raise ReleaseAltered(
-            f"this is the release of commit {release.commit}", where=f"{folder}/{MANIFEST}"
-        )
-    names = [pipeline.file for pipeline in release.pipelines.values()]
-    kept = cloud.storage.read_many(f"{folder}/{name}" for name in names)
-    files = {
-        name: found.content if (found := kept[f"{folder}/{name}"]) is not None else b""
-        for name in names
-    }
-    verify_release(release, files, where=folder)
-    return release, files
+        raise ReleaseAltered(f"this is the release of commit {release.commit}", where=manifest)
+    return release
+
+
+def _refuse_other_signature(cloud: Cloud, release: Release, envelope: bytes, where: str) -> None:
+    if opened(cloud, envelope, where) != {"release": release.digest}:
+        raise ReleaseAltered("the signature is for another release", where=where)
 
 
 def refuse_other_release(cloud: Cloud, release: Release) -> None:
@@ -106,29 +132,15 @@ def refuse_other_release(cloud: Cloud, release: Release) -> None:
         )
 
 
-def recorded_ancestry(cloud: Cloud, commits: Sequence[str]) -> tuple[str, ...]:
-    """Return the ancestry of the oldest of some commits that an environment keeps a release of.
-
-    Args:
-        cloud: the environment.
-        commits: the first digits of their shas, the newest first.
-
-    Returns:
-        The first digits of the commits before that one; empty where none of them has a release.
-
-    """
+def kept_commits(cloud: Cloud) -> dict[str, str]:
+    """Return the commits that an environment keeps a release of, by their first digits."""
     folder = f"{cloud.environment.evidence}/releases/"
-    kept = {
-        address.removeprefix(folder).split("/", 1)[0][:ABBREVIATED]: address
+    kept = (
+        address.removeprefix(folder).split("/", 1)[0]
         for address in cloud.storage.list(folder)
         if address.endswith(f"/{MANIFEST}")
-    }
-    for commit in reversed(commits):
-        if commit in kept:
-            found = cloud.storage.read(kept[commit])
-            if found is not None:
-                return parse_release(found.content, where=kept[commit]).ancestry
-    return ()
+    )
+    return {commit[:ABBREVIATED]: commit for commit in kept}
 
 
 def _folder(cloud: Cloud, commit: str) -> str:

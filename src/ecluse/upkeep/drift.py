@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Any
 
 from ecluse.cloud import Cloud
-from ecluse.ledger.journal import Journal
-from ecluse.ledger.lease import Claim, Holding, acquire
+from ecluse.ledger.alone import alone
+from ecluse.ledger.lease import Holding
 from ecluse.upkeep.convergence.converging import Mended, look, mend
 
 _LOOKS = 3
@@ -94,16 +94,7 @@ def repair_drift(
     seen = check_drift(cloud)
     if not any(each.difference.mendable for each in seen.found):
         return seen
-    environment = cloud.environment
-    lease = acquire(
-        cloud.storage,
-        f"{environment.ledger}/lease.json",
-        Claim(holder=by, purpose="repairs drift", seconds=environment.lease_seconds, wait=wait),
-        floor=cloud.ledger.head().fence,
-        waiting=waiting,
-    )
-    with lease:
-        journal = Journal(cloud.ledger, lease)
+    with alone(cloud, by=by, purpose="repairs drift", wait=wait, waiting=waiting) as journal:
         differences = look(cloud, journal.head)
         mended = mend(cloud, journal.head, differences, allowed=journal.check)
-    return Drift(environment.name, tuple(mended))
+    return Drift(cloud.environment.name, tuple(mended))

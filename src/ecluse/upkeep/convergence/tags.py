@@ -19,11 +19,16 @@ KIND = "live tag"
 
 
 def wanted_tags(head: Head) -> dict[str, tuple[str, str | None]]:
-    """Return, for each package that ever was live, whose it is and the digest it ought to be on."""
+    """Return, for each package that ever was live, whose it is and the digest it ought to be on.
+
+    Where a pipeline was renamed, and its successor went live before it was retired, both are live
+    with one package for a while: it is the successor's.
+    """
     retired = {
         entry.package: (name, None) for name, entry in head.pipelines.items() if not entry.is_live
     }
-    live = {entry.package: (name, entry.digest) for name, entry in head.all_live.items()}
+    by_time = sorted(head.all_live.items(), key=lambda item: item[1].token)
+    live = {entry.package: (name, entry.digest) for name, entry in by_time}
     return {**retired, **live}
 
 
