@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from ecluse.canonical import readable_json
+from ecluse.cloud.signing import signed
 from ecluse.ledger.lease import Claim, acquire
 from ecluse.ledger.qualification import Evidence
-from ecluse.ledger.signing import signed
 from tests.ecluse.conftest import Answer, Commands
 from tests.ecluse.test_promotion import cloud_of, live_digest, runs_of
 

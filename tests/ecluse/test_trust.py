@@ -100,6 +100,21 @@ def test_a_release_whose_signature_is_none_is_not_kept_as_if_it_had_one(
             publish_release(cloud, one, files)
 
 
+@pytest.mark.parametrize("name", ["alpha.yaml", MANIFEST, "signature.json"])
+def test_no_override_lets_a_release_pass_that_is_not_what_was_signed(
+    ecluse: Commands, line: tuple[Cloud, list[Release]], name: str
+) -> None:
+    cloud, (_, two) = line
+    address = f"{cloud.environment.evidence}/releases/{two.commit}/{name}"
+    content = object_at(cloud, address)
+    cloud.storage.write(address, content.replace(b"alpha", b"omega").replace(b"sha", b"ash"))
+    assert object_at(cloud, address) != content
+    refused = ecluse.promote("prod", "--commit", two.commit, "--override", "we are in a hurry")
+    assert refused.code == 1
+    assert f"releases/{two.commit}" in refused.err
+    assert "OVERRIDDEN" not in refused.err
+
+
 def test_a_promotion_that_is_refused_leaves_the_image_of_triggers_as_it_was(
     ecluse: Commands, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -212,7 +212,8 @@ def promote(
     from ecluse.promotion import execution
     from ecluse.promotion.order import Order
     from ecluse.promotion.plan import read_plan
-    from ecluse.release.delivery import find_planned_release, lay_missing_samples, tool_image
+    from ecluse.promotion.tooling import tool_image
+    from ecluse.release.delivery import find_planned_release, lay_missing_samples
     from ecluse.report.terminal import Board, plan_table
     from ecluse.repository.commit import is_ancestor
 

@@ -7,16 +7,12 @@ holder may not know yet (it was stopped, or cut off): its token is then less tha
 fence, and the ledger takes nothing from it.
 """
 
-import os
-import platform
-import socket
 import threading
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +21,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
 from ecluse import clock
 from ecluse.cloud.storage import PreconditionFailed, Storage
 from ecluse.errors import EcluseError, Interrupted, LeaseHeld, LeaseLost, Refused
+from ecluse.ledger.process import is_gone, this_process
 
 _RENEWALS = 4  # so many times in a lease's length it is renewed
 _POLL_SECONDS = 1.0
@@ -299,52 +296,10 @@ def _is_free(holding: Holding, *, unchanged: float) -> bool:
     and where it was not renewed for as long as it lasts: by our own clock since we first saw it,
     or by everybody's, allowing for clocks that differ.
     """
-    if holding.released or _is_gone(holding.process):
+    if holding.released or is_gone(holding.process):
         return True
     lasts = timedelta(seconds=holding.seconds)
     return unchanged > holding.seconds or clock.now() - holding.renewed > lasts + _SKEW
-
-
-def this_process() -> str:
-    """Return this process's name among all machines': `MACHINE/PID/STARTED`."""
-    pid = os.getpid()
-    return f"{_machine()}/{pid}/{_started(pid)}"
-
-
-def _is_gone(process: str) -> bool:
-    """Whether a process was one of this machine's and is no more; false where that is unknown."""
-    machine, _, rest = process.partition("/")
-    pid, _, started = rest.partition("/")
-    if machine != _machine() or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return started != _started(int(pid))
-
-
-def _machine() -> str:
-    """Return what tells this machine, this boot of it and this container from any other."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # Two containers on a machine share its boot, but not their process numbers.
-        return f"{boot}.{Path('/proc/self/ns/pid').readlink()}".replace("/", "-")
-    except OSError:
-        return f"{socket.gethostname()}.{platform.system()}.{uuid.getnode():x}"
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in the system's unit; empty if it ended or none can tell."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    # The name in parentheses may hold anything; after it come the state and, 20th, the start.
-    fields = stat.rpartition(")")[2].split()
-    return "" if fields[0] == "Z" else fields[19]
 
 
 def _content(holding: Holding) -> bytes:

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ecluse import clock
 from ecluse.canonical import short
 from ecluse.cloud import Cloud
+from ecluse.cloud.signing import opened, signed
 from ecluse.errors import NotQualified
-from ecluse.ledger.signing import opened, signed
 from ecluse.release.manifest import Digest, ImageReference, ReleasedPipeline
 
 

@@ -7,8 +7,6 @@ from pathlib import Path
 from ecluse.canonical import digest_of, is_digest
 from ecluse.cloud import Cloud
 from ecluse.errors import InvalidInput, ReleaseAltered
-from ecluse.ledger.tool_image import given_tool_image
-from ecluse.local import lay_topics
 from ecluse.release.compiler import compile_pipelines
 from ecluse.release.manifest import Release, make_draft, make_release, read_release
 from ecluse.release.runtime_image import find_image, resolve_image
@@ -186,33 +184,6 @@ def lay_missing_samples(workplace: Workplace, release: Release, cloud: Cloud) ->
         address = sample_address(folder, cloud)
         if not cloud.storage.exists(address):
             lay_sample(folder, cloud, sample_file(catalog, folder, given=None))
-
-
-def tool_image(workplace: Workplace, release: Release, cloud: Cloud) -> str | None:
-    """Return the image that this very promotion runs in, for triggers to run in; none if unknown.
-
-    On the embedded cloud it is made from the tree, where a pipeline has triggers; their topics,
-    which Terraform makes in Google's, are made there, too.
-
-    Raises:
-        InvalidInput: the variable that says it holds no image by digest.
-
-    """
-    given = given_tool_image()
-    environment = cloud.environment
-    topics = {
-        trigger.topic
-        for pipeline in release.pipelines.values()
-        for trigger in pipeline.parsed_settings().triggers_in(environment.name)
-    }
-    if workplace.address is not None:
-        lay_topics(workplace.address, environment.project, topics)
-    if given is not None or not topics or not workplace.local:
-        return given
-    catalog = workplace.catalog
-    if "tool" not in catalog.project.images:
-        return None
-    return resolve_image(catalog, cloud, "tool", commit="", log=lambda _: None)
 
 
 def _check_image(reference: str, repository: str) -> None:

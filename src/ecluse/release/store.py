@@ -7,8 +7,8 @@ environment takes from there is what this one kept.
 from collections.abc import Mapping
 
 from ecluse.cloud import Cloud
+from ecluse.cloud.signing import opened, signed
 from ecluse.errors import InvalidInput, Refused, ReleaseAltered
-from ecluse.ledger.signing import opened, signed
 from ecluse.release.manifest import MANIFEST, Release, parse_release, verify_release
 from ecluse.repository.commit import ABBREVIATED
 

@@ -156,6 +156,8 @@ class LedgerModel(RuleBasedStateMachine):
         if self.writers[number] is holder:
             return
         writer = self.at(number)
+        if self.free_in(0):
+            return  # by this machine's clock, where it was not by the last one's
 
         class Renewing(Waiting):
             step = 30
