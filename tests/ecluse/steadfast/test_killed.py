@@ -15,6 +15,8 @@ from ecluse.cloud import Cloud, connect
 from tests.ecluse.steadfast.commands import Strike, WarmParent
 from tests.ecluse.steadfast.fleet import Place, State, at_rest, commit_of, promoted, state_of
 
+pytestmark = pytest.mark.timeout(900)  # a minute each where nothing else runs
+
 SHARDS = 6
 """So many tests share the kill points, for as many workers to share the work."""
 

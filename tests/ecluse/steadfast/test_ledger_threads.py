@@ -9,7 +9,7 @@ from threading import Barrier, Event
 
 import pytest
 
-from ecluse.cloud import Cloud
+from ecluse.cloud import Cloud, connect
 from ecluse.errors import CloudError, LeaseHeld, LeaseLost, LedgerMoved
 from ecluse.ledger.journal import Journal
 from ecluse.ledger.lease import Claim, Holding, Lease, acquire
@@ -117,12 +117,13 @@ def test_a_write_that_fails_in_an_unforeseen_way_is_acknowledged_to_nobody(nonpr
 
 @pytest.mark.parametrize("reaped", [True, False])
 def test_the_lease_of_a_process_that_was_killed_here_is_taken_at_once(
-    nonprod: Cloud, reaped: bool
+    nonprod: Cloud, address: str, reaped: bool
 ) -> None:
+    its_own = connect(nonprod.environment, local=address)
     pid = os.fork()
     if pid == 0:
         try:
-            lease_of(nonprod).__enter__()
+            lease_of(its_own).__enter__()
         finally:
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -154,7 +155,7 @@ def test_a_renewal_that_fails_after_its_effect_does_not_cost_the_lease(
 
 
 def test_a_lease_that_is_held_is_renewed_and_then_given_back(nonprod: Cloud) -> None:
-    with lease_of(nonprod, seconds=0.2) as lease:
+    with lease_of(nonprod, seconds=4) as lease:
         first = holding_of(nonprod)
         until = system_time.monotonic() + 10
         while holding_of(nonprod).nonce == first.nonce:

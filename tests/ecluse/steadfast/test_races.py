@@ -111,7 +111,7 @@ def overtake(
 ) -> Callable[[str], Ended]:
     """Stop a promotion just before it writes, let a newer one take over, and wake the first.
 
-    The first one holds its lease for two seconds, and the newer one waits for that.
+    The first one holds its lease for four seconds, and the newer one waits for that.
     """
 
     def run(where: str) -> Ended:
@@ -119,7 +119,7 @@ def overtake(
         before = state_of(nonprod, address, commit=commit_of(0))
         settings = place.repository.root / "environments" / "nonprod.yaml"
         patient = settings.read_text()
-        settings.write_text(f"{patient}lease_seconds: 2\n")
+        settings.write_text(f"{patient}lease_seconds: 4\n")
         words = place.promotion(2, "--parallel", "1")
         stopped = commands.start(*words, strike=STOPS[where])
         until = time.monotonic() + 60
