@@ -43,12 +43,14 @@ class Patience:
         deadline: no try begins later than this after the first one.
         first: the upper bound of the first wait; it doubles with each.
         longest: the upper bound of every wait that the service did not ask for.
+        silence: after failing for so long the user is told, and again after as long.
 
     """
 
     deadline: float = 60.0
     first: float = 0.2
     longest: float = 10.0
+    silence: float = 5.0
 
 
 PATIENCE = Patience()
@@ -76,6 +78,7 @@ class Calls:
         self._slots = Slots(budget.calls)
         self._lock = Lock()
         self._paused_until = 0.0
+        self._told = float("-inf")
         self._hurried = Event()
 
     def call(
@@ -186,6 +189,11 @@ class Calls:
                 "%s: %s; try %d in %.1f s",
                 resource, reason(failure.error), state.attempt_number + 1, state.upcoming_sleep,
             )  # fmt: skip
+            if state.seconds_since_start is not None and self._tells(state.seconds_since_start):
+                log.warning(
+                    "  waiting: %s fails for %.0f s already and is tried again: %s",
+                    resource, state.seconds_since_start, reason(failure.error)[:100],
+                )  # fmt: skip
 
         return Retrying(
             retry=retry_if_exception(lambda error: passing(error) is not None),
@@ -195,6 +203,15 @@ class Calls:
             sleep=sleep_using_event(self._hurried),
             reraise=True,
         )
+
+    def _tells(self, seconds: float) -> bool:
+        """Whether to tell the user of a call that fails for so long: of one, for all of them."""
+        now = time.monotonic()
+        with self._lock:
+            if seconds < self._patience.silence or now - self._told < self._patience.silence:
+                return False
+            self._told = now
+            return True
 
     def _in_turn(self, function: Callable[[], _T]) -> _T:
         with self._slots.taken():

@@ -498,3 +498,22 @@ def test_a_list_of_runs_goes_on_where_a_page_failed_and_stops_at_its_limit(place
         assert not newest[0].schedule
         assert not list(place.cloud.pipelines.list(labels={"ecluse-pipeline": "other"}))
         assert not list(place.cloud.pipelines.list(since=datetime(2200, 1, 1, tzinfo=UTC)))
+
+
+def test_a_call_that_fails_for_long_is_told_of_while_it_is_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fails() -> None:
+        raise exceptions.ServiceUnavailable("not now")
+
+    hasty = Calls(Budget(), Patience(deadline=0.3, first=0.01, longest=0.02, silence=0.1))
+    with pytest.raises(CloudError, match="not now"):
+        hasty.call("gs://a/b", fails)
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert 1 <= len(told) <= 3
+    assert told[0].startswith("  waiting: gs://a/b fails for ")
+    assert told[0].endswith("and is tried again: not now")
+    caplog.clear()
+    with pytest.raises(CloudError):
+        Calls(Budget(), Patience(deadline=0.05, first=0.01, longest=0.02)).call("gs://a/b", fails)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
