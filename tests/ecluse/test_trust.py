@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from ecluse import clock
-from ecluse.cloud import Cloud
+from ecluse.cloud import Cloud, connect
+from ecluse.cloud.run import RunRequest
 from ecluse.errors import LeaseLost, NotQualified, Refused
 from ecluse.ledger.alone import alone
 from ecluse.ledger.journal import Journal
@@ -185,6 +187,25 @@ def test_a_new_run_that_the_gates_refused_is_not_taken_again(
     assert endings(ecluse.promote(*command)) == {"alpha": "refused"}
     assert endings(ecluse.promote(*command)) == {"alpha": "refused"}
     assert len(runs_of(ecluse, "nonprod", address)) == 2
+
+
+def test_a_run_under_the_due_id_that_somebody_else_began_is_not_joined(address: str) -> None:
+    place = make_place(address)
+    live = place.live("alpha")
+    environment = place.cloud.environment
+    template = environment.template_uri(live.package, live.digest)
+    request = RunRequest(
+        run_id="alpha-1",
+        display_name="alpha",
+        template=template,
+        parameters={"run_key": "alpha-1"},
+    )
+    stranger = environment.model_copy(update={"service_account": "other@p.iam.gserviceaccount.com"})
+    connect(stranger, local=address).pipelines.create(request)
+    with pytest.raises(Refused, match="it runs something else"):
+        place.cloud.pipelines.create(request)
+    ours = replace(request, run_id="alpha-2", parameters={"run_key": "alpha-2"})
+    assert place.cloud.pipelines.create(ours).id == place.cloud.pipelines.create(ours).id
 
 
 # One package, two pipelines

@@ -195,15 +195,18 @@ class Pipelines:
 
 
 def _refuse_other(found: Any, wanted: Any) -> None:
-    same = found.template_uri == wanted.template_uri and _plain(found).get("runtimeConfig", {}).get(
-        "parameterValues"
-    ) == _plain(wanted).get("runtimeConfig", {}).get("parameterValues")
-    if not same:
+    """Check that a run is the one that was asked for, and not somebody else's under its id."""
+    if _asked(found) != _asked(wanted):
         raise Refused(
             "a run of this id exists, and it runs something else",
             where=found.name,
             fix="promote with --rerun for a new attempt",
         )
+
+
+def _asked(job: Any) -> tuple[Any, ...]:
+    parameters = _plain(job).get("runtimeConfig", {}).get("parameterValues")
+    return job.template_uri, job.service_account, parameters
 
 
 def _plain(message: Any) -> dict[str, Any]:

@@ -168,8 +168,7 @@ class Ledger:
                     "the ledger's head was deleted: there is a history, and nothing says what is "
                     "live",
                     where=self._head,
-                    fix=f"find its last generation with `gcloud storage ls --all-versions "
-                    f"{self._head}`, and copy that back to its place",
+                    fix=restore(self._head),
                 )
             return Head(environment=self._environment)
         head = _parsed(Head, found.content, self._head)
