@@ -38,7 +38,7 @@ def test_a_warning_goes_live_is_kept_in_the_evidence_and_does_not_stop_prod(
     }
     assert outcome["verdicts"][-1] == warning
     assert "!  measure.accuracy" in nonprod.err
-    assert "· warning" in nonprod.err
+    assert "· only a warning" in nonprod.err
     cloud = connect(Catalog(ecluse.repository.root).environment("nonprod"), local=address)
     (kept,) = cloud.storage.list(f"{cloud.environment.evidence}/qualifications/alpha/")
     evidence = cloud.storage.read(kept)

@@ -15,7 +15,7 @@ from google.api_core import exceptions
 from google.cloud import artifactregistry_v1
 from kfp.registry import ApiAuth, RegistryClient
 
-from ecluse.cloud.keys import verifies
+from ecluse.cloud.keys import Keys, verifies
 from ecluse.cloud.registry import Registry
 from ecluse.cloud.storage import PreconditionFailed, StoredObject
 from ecluse.cloud.triggers import FoundTrigger, TriggerRequest
@@ -246,9 +246,10 @@ def finding_an_image(place: Place, name: str, struck: Struck) -> None:
 @way
 def signing(place: Place, name: str, struck: Struck) -> None:
     key = place.environment.signing_key
+    keys = Keys.connect(place.cloud.addresses)  # which asks for a public key only once
     with struck:
-        signature = place.cloud.keys.sign(key, b"content")
-        public = place.cloud.keys.public_key(key)
+        signature = keys.sign(key, b"content")
+        public = keys.public_key(key)
     assert verifies(public, b"content", signature)
     assert not verifies(public, b"other", signature)
 
