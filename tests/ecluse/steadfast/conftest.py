@@ -1,7 +1,6 @@
 """Fixtures of the proofs."""
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,14 +77,3 @@ def kill_points(record_property: Callable[[str, object], None]) -> Callable[[str
         record_property("kill_points", [what, count])
 
     return note
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at how many points commands were killed."""
-    points: Counter[str] = Counter()
-    for report in terminalreporter.getreports("passed"):
-        for name, value in report.user_properties:
-            if name == "kill_points":
-                points[value[0]] += value[1]
-    for what, number in sorted(points.items()):
-        terminalreporter.write_line(f"{what}: killed at {number} points, and finished each time")
